@@ -57,7 +57,6 @@ export function feedSource(options: FeedSourceOptions): RevocationSource {
       const entry = state.denyList.find(denyKeysOf(verified));
       if (entry !== undefined) throw refusalOf(entry);
     },
-    learn: () => Promise.resolve(),
     signalFor(verified) {
       const keys = denyKeysOf(verified);
       const entry = state.denyList.find(keys);

@@ -35,6 +35,8 @@ const VERIFY_MS = 61_000;
 /** After another was noticed: until it would have shown again. */
 const ALONE_MS = 130_000;
 const STATE_BYTES = 16;
+/** What was shown before these was acknowledged long ago. */
+const STATES_MAX = 8;
 
 /**
  * The broker's security events, polled: they tell of each end once, and nothing of what had ended before this process began to hear. So what was
@@ -138,6 +140,8 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
     verifiedAtMs = clock.monotonicMs();
     const state = randomBytes(STATE_BYTES).toString("base64url");
     states.add(state);
+    const [oldest = ""] = states;
+    if (states.size > STATES_MAX) states.delete(oldest);
     await streams.verify(opened, state, signal);
   }
 
@@ -159,7 +163,6 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
       const entry = denyList.find(denyKeysOf(one));
       if (entry !== undefined) throw refusalOf(entry);
     },
-    learn: () => Promise.resolve(),
     signalFor(one) {
       const entry = denyList.find(denyKeysOf(one));
       return signals.watch(denyKeysOf(one), entry === undefined ? undefined : refusalOf(entry));

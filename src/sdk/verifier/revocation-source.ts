@@ -18,8 +18,8 @@ export type RevocationSource = {
    *   nothing would ever tell of, CLAIMS_INVALID or CERTIFICATE_INVALID
    */
   checkNotEnded(verified: Verified, boundMs: number): void;
-  /** Has at hand what judging a token takes, if it can be had. Never throws. */
-  learn(token: string): Promise<void>;
+  /** Has at hand what judging a token takes, if it can be had; never throws. Absent: everything is at hand. */
+  readonly learn?: (token: string) => Promise<void>;
   signalFor(verified: Verified): StepSignal;
   status(boundMs: number): Omit<VerifierStatus, "usage" | "bundles">;
   /** What would keep it from being ready however long one waits. */

@@ -234,6 +234,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   return {
     async learn(presented) {
+      if (source.learn === undefined) return;
       const token = typeof presented === "string" ? presented : presentedToken(presented);
       if (token !== undefined) await source.learn(token);
     },
