@@ -16,8 +16,13 @@ const ASKED = amountOf("STINT_STEPS_ASKED", { quick: 400, full: 100_000 });
 const OPEN_MAX = ASKED / 10;
 const AT_ONCE = 64;
 
-/** Executors have limits of their own. */
-const ANYBODY = { executor: { executor: { case: "any", value: {} } } } as const;
+/** As long as a step may be by default: were one over before all are asked for, it would make room. */
+const STEP_SECONDS = 900;
+/** Executors have limits of their own, so it is anybody. */
+const LASTING = {
+  executor: { executor: { case: "any", value: {} } },
+  expiresAt: { seconds: BigInt(Math.floor(Date.now() / 1_000) + STEP_SECONDS), nanos: 0 },
+} as const;
 
 const isRoot = process.getuid?.() === 0;
 if (!isRoot) process.stderr.write("daemon-many-steps.test.ts: skipped, it needs root, for a second user\n");
@@ -58,7 +63,7 @@ test.skipIf(!isRoot)(
         asked += 1;
         try {
           const { stepId } = await openStep(session, `run-${asked}`, {
-            ...ANYBODY,
+            ...LASTING,
           });
           opened.push(stepId);
         } catch (thrown) {
@@ -92,8 +97,8 @@ test.skipIf(!isRoot)(
     const why = `LIMIT_EXCEEDED: at most ${OPEN_MAX} open steps for one registration entry`;
     expect([...refusals]).toEqual([[why, ASKED - OPEN_MAX]]);
     await closeStep(session, opened[0] ?? "");
-    await openStep(session, "room-again", ANYBODY);
-    await expect(openStep(session, "no-more", ANYBODY)).rejects.toMatchObject({ reason: "LIMIT_EXCEEDED" });
+    await openStep(session, "room-again", LASTING);
+    await expect(openStep(session, "no-more", LASTING)).rejects.toMatchObject({ reason: "LIMIT_EXCEEDED" });
     expect(await readiness(daemon)).toEqual(READY);
     const target = { target: { case: "agent", value: "worker" } } as const;
     expect(await session.operator.revocations.revoke(target)).toMatchObject({ stepsClosedCount: OPEN_MAX });
