@@ -20,7 +20,7 @@ import { cannotTrace } from "./system-calls.ts";
 // files are then made as a cut at any place of that order could have left them: of what no fsync had finished with, each sector of 512
 // bytes is there or is not, so that pages are torn, and a file whose directory was not written may be gone. The ledger is opened on them.
 
-const CUTS = amountOf("STINT_POWER_CUTS", { quick: 40, full: 2_000 });
+const CUTS = amountOf("STINT_POWER_CUTS", { quick: 40, full: 500 });
 /** So many that the write-ahead log is moved into the database meanwhile, and begun anew. */
 const LINES = 2_000;
 const CHILD = fileURLToPath(new URL("./ledger-child.ts", import.meta.url));
@@ -79,7 +79,7 @@ async function leaveAfter(
 
 test.skipIf(cannotTrace !== undefined)(
   `of ${CUTS} power cuts none takes away what was answered, torn pages and all`,
-  { timeout: 60_000 + CUTS * 500 },
+  { timeout: 60_000 + CUTS * 2_000 },
   () =>
     inDirectory(async (parent) => {
       const driver = await loadDriver();
