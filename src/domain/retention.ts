@@ -33,7 +33,7 @@ const CLASS_OF: { readonly [Type in LedgerEvent["type"]]?: RetentionClass } = {
 };
 
 /** The class of a type of event; `undefined`: its events are kept for good. */
-export function retentionClassOf(type: LedgerEvent["type"]): RetentionClass | undefined {
+function retentionClassOf(type: LedgerEvent["type"]): RetentionClass | undefined {
   return CLASS_OF[type];
 }
 

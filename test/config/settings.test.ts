@@ -164,6 +164,11 @@ test("every scalar setting is there, each with its variable and what it is for",
     "policies.external.opa.instead_of_cedar STINT_POLICIES_EXTERNAL_OPA_INSTEAD_OF_CEDAR",
     "approvals.expiry STINT_APPROVALS_EXPIRY",
     "tools.pin STINT_TOOLS_PIN",
+    "retention.issuances STINT_RETENTION_ISSUANCES",
+    "retention.steps STINT_RETENTION_STEPS",
+    "retention.decisions STINT_RETENTION_DECISIONS",
+    "retention.calls STINT_RETENTION_CALLS",
+    "retention.deliveries STINT_RETENTION_DELIVERIES",
     "development STINT_DEVELOPMENT",
   ]);
   expect(explained.filter(({ description }) => description.length < 20)).toEqual([]);

@@ -24,7 +24,7 @@ export function createPruningView(db: Connection): Pick<LedgerView, "snapshotThr
   };
 }
 
-export function snapshotThrough(db: Connection): number {
+function snapshotThrough(db: Connection): number {
   return db.get<{ readonly through: number }>(SNAPSHOT.through)?.through ?? 0;
 }
 

@@ -9,7 +9,7 @@ import { PROJECTIONS } from "./projections.ts";
  * then one row a line, deflated in chunks each of which can be read by itself.
  */
 
-export const CHUNK_BYTES_MAX = 65_535;
+const CHUNK_BYTES_MAX = 65_535;
 /** Of text, before it is deflated to about half. */
 const TEXT_BYTES = 96 * 1024;
 const INFLATED_BYTES_MAX = 16 * 1024 * 1024;
