@@ -144,6 +144,10 @@ bench: install ## how fast it is on this machine; needs go; BASE=<commit> compar
 bench-history: install ## what a page of history costs as a ledger grows, up to EVENTS=1000000
 	@node scripts/bench/paging.ts $(if $(EVENTS),--events '$(EVENTS)')
 
+.PHONY: bench-pruning
+bench-pruning: install ## what a snapshot and a pruning take, whom they keep waiting, and what they give back, of EVENTS=300000
+	@node scripts/bench/pruning.ts $(if $(EVENTS),--events '$(EVENTS)')
+
 .PHONY: bench-python
 bench-python: $(PYTHON_TOOLS)/installed ## what the Python verifier costs next to PyJWT
 	@$(PIP) --no-deps --no-build-isolation --force-reinstall ./clients/python

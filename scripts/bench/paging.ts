@@ -1,15 +1,13 @@
 // What a page of history costs as the ledger grows: `make bench-history`, EVENTS=10000000 for more. The ledger is filled by its own acts,
 // many in each commit, and read through the thread that reads for operators.
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { countHistory } from "../../src/audit/history-count.ts";
 import { historyPage } from "../../src/audit/history-page.ts";
 import type { HistoryTerm } from "../../src/domain/history-filter.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
-import type { Step } from "../../src/domain/step.ts";
 import type { HistoryFilter } from "../../src/ports/ledger-reads.ts";
-import type { World } from "../../test/contract/ledger-world.ts";
 import { openSqlite } from "../../test/contract/sqlite-ledger.ts";
+import { fillLedger } from "./filled-ledger.ts";
 import { machineName } from "./machine.ts";
 import { median } from "./paired-ratio.ts";
 import { print, printRow } from "./table.ts";
@@ -17,15 +15,11 @@ import { print, printRow } from "./table.ts";
 const { values } = parseArgs({ options: { events: { type: "string", default: "1000000" } } });
 /** The sizes at which pages are read. */
 const SIZES = [0.01, 0.1, 1].map((share) => Math.round(Number(values.events) * share));
-const STEPS_AT_A_TIME = 64;
-const CREDENTIALS_PER_STEP = 14;
 /** One step in so many is this agent's: no page of it is full within one slice. */
 const RARE_ONE_IN = 4_096;
 const AGENTS = 16;
 const TIMES = 30;
 const PAGE = 100;
-
-type Agents = { readonly all: readonly RegistrationEntry[]; readonly rare: RegistrationEntry };
 
 const only = (field: HistoryTerm["field"], value: string): HistoryTerm => ({
   field,
@@ -40,48 +34,29 @@ const agents = {
   all: await Promise.all(Array.from({ length: AGENTS }, () => world.agent())),
   rare: await world.agent(),
 };
-let first: Step | undefined;
-let steps = 0;
+const filled = fillLedger(world, agentOf);
 
 const widths = { first: 44, cell: 12 };
 print(`${machineName()}\n`);
 const rows = new Map<string, string[]>();
 for (const size of SIZES) {
-  const startedMs = performance.now();
-  await fill(world, agents, size);
-  process.stderr.write(`filled up to ${size} events in ${((performance.now() - startedMs) / 1_000).toFixed(0)} s\n`);
+  await filled.fill(size);
   for (const [name, ms] of await measure()) rows.set(name, [...(rows.get(name) ?? []), ms.toFixed(2)]);
 }
 printRow(`a page of ${PAGE}, ms, p50 of ${TIMES}; events:`, SIZES.map(String), widths);
 for (const [name, cells] of rows) printRow(name, cells, widths);
 
-async function fill(to: World, { all, rare }: Agents, events: number): Promise<void> {
-  while (to.ledger.head().sequence < events) {
-    const opened = await Promise.all(
-      Array.from({ length: STEPS_AT_A_TIME }, () => to.open(agentOf(steps++, all, rare))),
-    );
-    first ??= opened[0];
-    await Promise.all(opened.map((step) => issueSome(to, step)));
-    await Promise.all(opened.map((step) => to.close(step)));
-    to.clock.advance(50);
-  }
-}
-
-function agentOf(count: number, all: readonly RegistrationEntry[], rare: RegistrationEntry): RegistrationEntry {
+function agentOf(count: number): RegistrationEntry {
+  const { all, rare } = agents;
   const agent = count % RARE_ONE_IN === 0 ? rare : all[count % all.length];
   if (agent === undefined) throw new Error("no agent");
-  return agent as never;
-}
-
-async function issueSome(to: World, step: Step): Promise<void> {
-  const records = Array.from({ length: CREDENTIALS_PER_STEP }, () => to.record(step));
-  await to.ledger.perform(to.issueAct(records, { entryId: step.agentEntryId }));
+  return agent;
 }
 
 async function measure(): Promise<readonly (readonly [string, number])[]> {
   const now = world.clock.now();
   const head = world.ledger.head().sequence;
-  const run = only("run", first?.runId ?? "");
+  const run = only("run", filled.first()?.runId ?? "");
   const rare = only("agent", agents.rare.content.name);
   const issuances = (filter: Partial<HistoryFilter>) => () =>
     historyPage(
@@ -101,7 +76,7 @@ async function measure(): Promise<readonly (readonly [string, number])[]> {
       terms: [{ ...rare, isExcluded: true }, only("tool", "search")],
     }),
     "issuances of a rare agent, first answer": issuances({ terms: [rare] }),
-    "issuances alive at the first step": issuances({ liveAt: first?.openedAt ?? now }),
+    "issuances alive at the first step": issuances({ liveAt: filled.first()?.openedAt ?? now }),
     "events of one agent in 16": () =>
       historyPage(
         "events",
@@ -110,7 +85,8 @@ async function measure(): Promise<readonly (readonly [string, number])[]> {
         (row) => row.sequence,
         history,
       ),
-    "descendants of a step": () => history.issuances({ descendantsOf: [first?.stepId ?? ""], now, limit: PAGE }),
+    "descendants of a step": () =>
+      history.issuances({ descendantsOf: [filled.first()?.stepId ?? ""], now, limit: PAGE }),
   };
   const measured: [string, number][] = [];
   for (const [name, read] of Object.entries(cases)) measured.push([name, await medianMs(read, TIMES)]);

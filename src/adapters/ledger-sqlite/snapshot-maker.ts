@@ -24,7 +24,7 @@ export type SnapshotMaker = {
   nextChunks(): Promise<readonly Uint8Array[]>;
 };
 
-export function createSnapshotMaker(driver: Driver, { read }: Reader): SnapshotMaker {
+export function createSnapshotMaker(driver: Driver, { read, close }: Reader): SnapshotMaker {
   let making: { readonly tables: Connection; readonly chunks: Generator<Uint8Array> } | undefined;
 
   function end(): void {
@@ -36,6 +36,8 @@ export function createSnapshotMaker(driver: Driver, { read }: Reader): SnapshotM
   return {
     async beginSnapshot() {
       end();
+      // As a verification does: what is on the disk is seen by a new connection alone.
+      close();
       return read((db) => {
         if (newestSnapshot(db)?.sequence === sizeOf(db)) return { kind: "as-new" };
         const { finding, tables } = verifyInto(driver, db);
