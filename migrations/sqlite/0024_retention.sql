@@ -37,9 +37,8 @@ CREATE TABLE legal_hold (
   UNIQUE (scope, value)
 ) STRICT, WITHOUT ROWID;
 
-DROP TRIGGER event_is_never_changed;
-CREATE TRIGGER event_is_never_changed BEFORE UPDATE ON event
-WHEN new.sequence IS NOT old.sequence OR new.type IS NOT old.type OR new.recorded_at_us IS NOT old.recorded_at_us
-  OR new.leaf_hash IS NOT old.leaf_hash OR new.canonical IS NOT CAST('{}' AS BLOB)
-  OR old.sequence > (SELECT coalesce(max(through_sequence), 0) FROM snapshot)
-BEGIN SELECT RAISE(ABORT, 'events are never changed'); END;
+-- What is pruned is taken out and put back without its content; pages that become empty are free only by a deletion.
+DROP TRIGGER event_is_never_deleted;
+CREATE TRIGGER event_is_never_deleted BEFORE DELETE ON event
+WHEN old.sequence > (SELECT coalesce(max(through_sequence), 0) FROM snapshot)
+BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;

@@ -25,7 +25,8 @@ const filled = fillLedger(world, () => agent);
 const widths = { first: 44, cell: 12 };
 print(`${machineName()}\n`);
 await filled.fill(EVENTS);
-const before = usedBytes();
+const perEvent = (bytes: number) => (bytes / world.ledger.head().sequence).toFixed(0);
+const before = perEvent(usedBytes());
 world.clock.advance(LATER_MS);
 printRow(`${EVENTS} events`, ["took s", "waits p50 ms", "p99", "longest"], widths);
 await measured("nothing else", () => new Promise((resolve) => setTimeout(resolve, ALONE_MS)));
@@ -33,8 +34,7 @@ const taken = await measured("a snapshot", () => retention.takeSnapshot());
 const cutoffs = Object.fromEntries(RETENTION_CLASSES.map((name) => [name, world.clock.now()]));
 const pruned = await measured("pruning", () => retention.prune(cutoffs));
 const snapshot = taken.kind === "taken" ? taken.bytes : 0;
-const perEvent = (bytes: number) => (bytes / EVENTS).toFixed(0);
-print(`\npruned ${pruned} events; bytes an event: ${perEvent(before)} before, ${perEvent(usedBytes())} after,`);
+print(`\npruned ${pruned} events; bytes an event: ${before} before, ${perEvent(usedBytes())} after,`);
 print(`of which the snapshot's chunks ${perEvent(snapshot)}\n`);
 
 /** Does something while a caller records credentials one after the other, and says how long each waited. */

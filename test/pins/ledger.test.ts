@@ -42,7 +42,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0021_closures.sql 339c27e8a99c68abf74d8e06f72b8b7089fa258d0651f3aa966b0921b238bf36",
     "0022_backup_mark.sql 6ca22bc5af21138224fed2fe1f11327610291c8b66a2ef27d0cd16e215d070a8",
     "0023_event_streams.sql 601b8ae3dc9f679a0ca2dbe7f88bc270341e73e51ae6888ac02d2d95a95ba65c",
-    "0024_retention.sql ce88f7686b61f99e7d1e76d9e35b94d552e1bcefd2b6d5a356faebd6a240b96c",
+    "0024_retention.sql d7379fdb8f246d64cc97e67e8899d86eb4a0620cb7145d9ef4f1c2d9bce09c74",
   ]);
 });
 

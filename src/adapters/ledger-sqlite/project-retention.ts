@@ -2,7 +2,7 @@ import { canonicalText } from "../../domain/canonical-json.ts";
 import type { EventsPruned, HoldPlaced, SnapshotTaken } from "../../domain/retention-event.ts";
 import type { Connection } from "./connection.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
-import { EVENT } from "./tables/event-table.ts";
+import { EVENT, type KeptRow, PRUNED_CANONICAL } from "./tables/event-table.ts";
 import { LEGAL_HOLD, PRUNED_RANGE, type PrunedRangeRow, SNAPSHOT } from "./tables/retention-table.ts";
 
 export function takeSnapshot(db: Connection, event: SnapshotTaken, sequence: number): void {
@@ -16,9 +16,16 @@ export function pruneEvents(db: Connection, { ranges, count }: EventsPruned, seq
   const pruned = ranges.reduce((sum, [first, last]) => sum + last - first + 1, 0);
   if (pruned !== count) throw new ProjectionMismatch(sequence);
   for (const [first, last] of ranges) {
-    db.run(EVENT.prune, { first, last });
+    cutDown(db, { first, last });
     addRange(db, first, last, sequence);
   }
+}
+
+/** Takes events out and puts them back without their content: an update would leave every page as empty as it then is. */
+function cutDown(db: Connection, range: { readonly first: number; readonly last: number }): void {
+  const events = db.all<KeptRow>(EVENT.kept, range);
+  db.run(EVENT.delete, range);
+  for (const event of events) db.run(EVENT.insert, { ...event, canonical: PRUNED_CANONICAL });
 }
 
 /** Joins a range with those that it touches. */

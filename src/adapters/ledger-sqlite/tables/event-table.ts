@@ -11,7 +11,7 @@ export type StoredEvent = {
   readonly canonical: Uint8Array;
 };
 
-export type KeptRow = Pick<StoredEvent, "sequence" | "type" | "recordedAt">;
+export type KeptRow = Omit<StoredEvent, "canonical">;
 
 export type HeadRow = {
   readonly epoch: string;
@@ -33,11 +33,10 @@ export const EVENT = {
      LIMIT @limit`,
   leafHashes: `
     SELECT leaf_hash AS leafHash FROM event WHERE sequence > @after AND sequence <= @through ORDER BY sequence`,
-  /** Leaves of events what is kept for good. */
-  prune: "UPDATE event SET canonical = CAST('{}' AS BLOB) WHERE sequence BETWEEN @first AND @last",
+  delete: "DELETE FROM event WHERE sequence BETWEEN @first AND @last",
   /** What stays of events that are pruned. */
   kept: `
-    SELECT sequence, type, recorded_at_us AS recordedAt FROM event WHERE sequence BETWEEN @first AND @last ORDER BY sequence`,
+    SELECT sequence, type, recorded_at_us AS recordedAt, leaf_hash AS leafHash FROM event WHERE sequence BETWEEN @first AND @last ORDER BY sequence`,
   bytesOf:
     "SELECT sequence, canonical, leaf_hash AS leafHash FROM event WHERE sequence IN (SELECT value FROM json_each(@sequences))",
   newest: "SELECT max(sequence) AS sequence FROM event",
@@ -107,9 +106,12 @@ export function eventOf(canonical: Uint8Array): LedgerEvent {
   return JSON.parse(decoder.decode(canonical)) as LedgerEvent;
 }
 
+/** What stands where the content of a pruned event was. */
+export const PRUNED_CANONICAL: Uint8Array = Buffer.from("{}");
+
 /** Whether nothing but the place, the type, the instant and the hash is left of an event. No event ever was this short. */
 export function isPruned(canonical: Uint8Array): boolean {
-  return canonical.length === 2;
+  return canonical.length === PRUNED_CANONICAL.length;
 }
 
 /** Copies the bytes, so that they outlive the statement and can be handed to another thread. What is pruned has none. */
