@@ -1,6 +1,7 @@
 import { parseBundleJson, parseSpiffeBundle, tokenKeysIn } from "../../domain/bundle.ts";
 import { BrokerError } from "../../domain/errors.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
+import { VerificationError } from "../../verify/verification-error.ts";
 import { type VerificationKey, verificationKeysOf } from "../../verify/verification-keys.ts";
 import { x509AuthoritiesOf } from "../../verify/x509-svid.ts";
 import { instantOf, type VerifierClock } from "./clock.ts";
@@ -13,14 +14,17 @@ import { createRefresh } from "./refresh.ts";
 export type IssuerKeys = {
   /** Of the one trust domain; empty before the first fetch. */
   readonly bundles: ReadonlyMap<TrustDomain, TrustBundle>;
-  /** What signs status lists and events, by `kid`. */
-  readonly eventKeys: ReadonlyMap<string, VerificationKey>;
   /** When the documents were asked for that the keys are from; `undefined` before the first. */
   readonly sent: Instant | undefined;
   /** What went wrong last, until something has gone well. */
   readonly failure: string | undefined;
-  /** Fetches the keys now, unless that was done a moment ago: for a key that is not known. Never throws. */
-  renew(): Promise<void>;
+  /**
+   * Judges something by the keys that sign status lists and events, by `kid`. A key that is not known may be new: then the keys are
+   * fetched, unless that was done a moment ago, and it is judged once more.
+   *
+   * @throws what `judge` throws
+   */
+  judged<T>(judge: (eventKeys: ReadonlyMap<string, VerificationKey>) => T): Promise<T>;
   close(): void;
 };
 
@@ -90,16 +94,21 @@ export function keepIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
 
   return {
     bundles,
-    get eventKeys() {
-      return eventKeys;
-    },
     get sent() {
       return sent;
     },
     get failure() {
       return failure;
     },
-    renew: () => refresh.unlessWithin(RENEW_MS_MIN),
+    async judged(judge) {
+      try {
+        return judge(eventKeys);
+      } catch (thrown) {
+        if (!(thrown instanceof VerificationError && thrown.code === "KEY_UNKNOWN")) throw thrown;
+        await refresh.unlessWithin(RENEW_MS_MIN);
+        return judge(eventKeys);
+      }
+    },
     close: refresh.close,
   };
 }

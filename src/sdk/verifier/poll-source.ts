@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { BrokerError } from "../../domain/errors.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
-import { type VerifiedSecurityEvent, verifySecurityEvent } from "../../verify/security-event-token.ts";
+import { verifySecurityEvent } from "../../verify/security-event-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { instantOf, type VerifierClock } from "./clock.ts";
 import { createDenialSignals } from "./denial-signals.ts";
@@ -111,8 +111,10 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
   }
 
   async function takeAll(opened: EventStream, { sets }: Polled): Promise<void> {
+    const { audience } = opened;
     for (const text of sets.values()) {
-      const told = toldBy(await verified(text, opened), clock.wallMs());
+      const event = await keys.judged((eventKeys) => verifySecurityEvent(text, { keys: eventKeys, issuer, audience }));
+      const told = toldBy(event, clock.wallMs());
       if (told.kind === "verification" && !states.has(String(told.state))) {
         othersSeenAtMs = clock.monotonicMs();
         hearsSince = undefined;
@@ -120,18 +122,6 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
       if (told.kind !== "denial") continue;
       const { entry } = told;
       for (const key of denyList.add([entry])) signals.abort(key, refusalOf(entry));
-    }
-  }
-
-  /** A key that is not known may be new. */
-  async function verified(text: string, { audience }: EventStream): Promise<VerifiedSecurityEvent> {
-    const judge = () => verifySecurityEvent(text, { keys: keys.eventKeys, issuer, audience });
-    try {
-      return judge();
-    } catch (thrown) {
-      if (!(thrown instanceof VerificationError && thrown.code === "KEY_UNKNOWN")) throw thrown;
-      await keys.renew();
-      return judge();
     }
   }
 

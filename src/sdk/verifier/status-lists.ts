@@ -37,7 +37,7 @@ export type StatusLists = {
 export type StatusListsOptions = {
   readonly issuer: string;
   readonly place: IssuerPlace;
-  readonly keys: Pick<IssuerKeys, "eventKeys" | "renew">;
+  readonly keys: Pick<IssuerKeys, "judged">;
   readonly clock: VerifierClock;
 };
 
@@ -110,12 +110,12 @@ export function keepStatusLists({ issuer, place, keys, clock }: StatusListsOptio
       const accept = "application/statuslist+jwt";
       const text = await fetchDocument(place, `/status/${name}`, { accept, bytesMax: LIST_BYTES_MAX, signal });
       const received = instantOf(clock);
-      const judge = () =>
+      list.dated = await keys.judged((eventKeys) =>
         datedListOf(
           { text, sent, received, earlier: list.dated },
-          { keys: keys.eventKeys, issuer, list: name, now: Math.floor(received.wallMs / 1_000) as UnixSeconds },
-        );
-      list.dated = await withNewKeys(judge);
+          { keys: eventKeys, issuer, list: name, now: Math.floor(received.wallMs / 1_000) as UnixSeconds },
+        ),
+      );
       list.failure = undefined;
     } catch (thrown) {
       if (!(thrown instanceof VerificationError || thrown instanceof DocumentUnavailable)) throw thrown;
@@ -126,17 +126,6 @@ export function keepStatusLists({ issuer, place, keys, clock }: StatusListsOptio
     }
     if (!closed) tellWatchers(name, list);
     return true;
-  }
-
-  /** A key that is not known may be new. */
-  async function withNewKeys(judge: () => DatedList): Promise<DatedList> {
-    try {
-      return judge();
-    } catch (thrown) {
-      if (!(thrown instanceof VerificationError && thrown.code === "KEY_UNKNOWN")) throw thrown;
-      await keys.renew();
-      return judge();
-    }
   }
 
   function tellWatchers(name: string, list: List): void {
