@@ -74,8 +74,10 @@ export async function openMemoryLedger(options: {
       });
     }
   });
+  const retentionReads = createRetentionReads(reader);
   const retention = createRetention({
-    thread: { ...createSnapshotMaker(driver, reader), ...createRetentionReads(reader) },
+    thread: { ...createSnapshotMaker(driver, reader), due: retentionReads.due },
+    standing: retentionReads.standing,
     writer: { keepChunks: async (order) => store.aside((connection) => writeChunks(connection, order)) },
     queue,
     clock: options.clock,

@@ -107,7 +107,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   });
   const queue = createGroupQueue(writer.commit);
   const alone = oneAfterTheOther();
-  const retention = createRetention({ thread: verification, writer, queue, clock, alone });
+  const retention = createRetention({ thread: verification, standing: history.standing, writer, queue, clock, alone });
   const backups = createBackups({ directory, diskFreeBytesMin, head: writer.head, now: clock.now });
   const readers = [history.close, verification.close, backups.close];
   const closers = [unlock, writer.close, reader.close, ...readers, followers.close];

@@ -16,13 +16,15 @@ import type { WriterThread } from "./writer-thread.ts";
  *   behind the next.
  */
 export function createRetention(options: {
-  readonly thread: SnapshotMaker & RetentionReads;
+  readonly thread: SnapshotMaker & Pick<RetentionReads, "due">;
+  /** Where no verification keeps it waiting. */
+  readonly standing: RetentionReads["standing"];
   readonly writer: Pick<WriterThread, "keepChunks">;
   readonly queue: Pick<GroupQueue, "perform">;
   readonly clock: Clock;
   readonly alone: <T>(work: () => Promise<T>) => Promise<T>;
 }): LedgerRetention {
-  const { thread, writer, queue, clock, alone } = options;
+  const { thread, standing, writer, queue, clock, alone } = options;
 
   async function takeSnapshot(): Promise<TakenSnapshot> {
     const begun = await thread.beginSnapshot();
@@ -63,6 +65,6 @@ export function createRetention(options: {
     takeSnapshot: () => alone(takeSnapshot),
     prune: (cutoffs) => alone(() => prune(cutoffs)),
     due: thread.due,
-    standing: thread.standing,
+    standing,
   };
 }
