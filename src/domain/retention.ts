@@ -50,60 +50,61 @@ export const RETENTION_SECONDS_MIN = 86_400;
 
 /** What an event is about, in the ids that it says. */
 export type Concerns = {
-  readonly stepIds: readonly string[];
-  readonly issuanceId?: string;
-  readonly exchangeId?: string;
-  readonly approvalId?: string;
+  readonly things: readonly { readonly kind: "step" | "issuance" | "exchange" | "approval"; readonly id: string }[];
   readonly runId?: string;
   readonly agent?: string;
 };
-
-const NOBODY: Concerns = { stepIds: [] };
 
 /** @returns `undefined` for an event that does not say whom it concerns: it concerns everybody. */
 export function concernsOf(event: LedgerEvent): Concerns | undefined {
   switch (event.type) {
     case "step.opened":
     case "step.pending":
-      return { stepIds: [event.step.stepId] };
+      return only("step", event.step.stepId);
     case "step.approved":
     case "step.refused":
     case "step.held":
     case "step.renewed":
     case "step.closed":
-      return { stepIds: [event.stepId] };
+      return only("step", event.stepId);
     case "steps.judged":
-      return { stepIds: event.stepIds };
+      return only("step", ...event.stepIds);
     case "decision.made": {
       const { stepId, runId, agent } = event.decision;
       return {
-        stepIds: stepId === undefined ? [] : [stepId],
+        ...(stepId === undefined ? NOBODY : only("step", stepId)),
         ...(runId === undefined ? {} : { runId }),
         ...(agent === undefined ? {} : { agent }),
       };
     }
     case "issuance.recorded":
-      return { stepIds: [], issuanceId: event.issuance.issuanceId };
+      return only("issuance", event.issuance.issuanceId);
     case "issuance.undelivered":
     case "issuance.revoked":
-      return { stepIds: [], issuanceId: event.issuanceId };
+      return only("issuance", event.issuanceId);
     case "exchange.intended":
-      return { stepIds: [], exchangeId: event.exchange.exchangeId };
+      return only("exchange", event.exchange.exchangeId);
     case "exchange.answered":
     case "exchange.ended":
-      return { stepIds: [], exchangeId: event.exchangeId };
+      return only("exchange", event.exchangeId);
     case "call.pending":
-      return { stepIds: [], approvalId: event.pending.approvalId };
+      return only("approval", event.pending.approvalId);
     case "call.approved":
     case "call.refused":
-      return { stepIds: [], approvalId: event.approvalId };
+      return only("approval", event.approvalId);
     case "usage.reported":
-      return { stepIds: event.usages.map(({ stepId }) => stepId) };
+      return only("step", ...event.usages.map(({ stepId }) => stepId));
     case "events.delivered":
       return NOBODY;
     default:
       return undefined;
   }
+}
+
+const NOBODY: Concerns = { things: [] };
+
+function only(kind: Concerns["things"][number]["kind"], ...ids: readonly string[]): Concerns {
+  return { things: ids.map((id) => ({ kind, id })) };
 }
 
 /** A step or a credential that an event is about, as the tables have it. */

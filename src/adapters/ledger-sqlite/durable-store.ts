@@ -175,12 +175,15 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
   }
 
   function failAll(acts: readonly LedgerAct[], thrown: unknown): Commit {
+    heed(thrown);
+    const reason = faultOf(thrown) === "busy" ? "the ledger is held by another program" : (broken ?? REASONS.full);
+    return allOf(acts, unavailable(reason, codeOf(thrown)));
+  }
+
+  /** Neither a full disk nor a foreign lock has damaged anything: whoever is next may try. */
+  function heed(thrown: unknown): void {
     const fault = faultOf(thrown);
-    const code = sqliteCodeOf(thrown) ?? String(thrown);
-    // Neither a full disk nor a foreign lock has damaged anything: the next group may try.
-    if (fault !== "full" && fault !== "busy") broken = `${REASONS.broken} (${code})`;
-    const reason = fault === "busy" ? "the ledger is held by another program" : (broken ?? REASONS.full);
-    return allOf(acts, unavailable(reason, code));
+    if (fault !== "full" && fault !== "busy") broken = `${REASONS.broken} (${codeOf(thrown)})`;
   }
 
   /**
@@ -222,13 +225,12 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
     },
     keepChunks(order) {
       checkDisk(true);
-      if (broken !== undefined || disk !== "ample") {
-        throw new BrokerError("LEDGER_UNAVAILABLE", broken ?? REASONS[disk === "full" ? "full" : "low"]);
-      }
+      const refusal = broken ?? (disk === "ample" ? undefined : REASONS[disk]);
+      if (refusal !== undefined) throw new BrokerError("LEDGER_UNAVAILABLE", refusal);
       try {
         return store.aside((connection) => writeChunks(connection, order));
       } catch (thrown) {
-        failAll([], thrown);
+        heed(thrown);
         throw thrown;
       }
     },
@@ -238,6 +240,10 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
     },
     close: () => db.close(),
   };
+}
+
+function codeOf(thrown: unknown): string {
+  return sqliteCodeOf(thrown) ?? String(thrown);
 }
 
 function sizeOf(path: string): number {

@@ -45,17 +45,10 @@ function candidateOf(db: Connection, { sequence, type, recordedAt, canonical }: 
   return concerns === undefined ? candidate : { ...candidate, concerned: concernedBy(db, concerns, recordedAt) };
 }
 
-function concernedBy(db: Connection, concerns: Concerns, recordedAt: UnixMicros): readonly Concerned[] {
-  const { stepIds, issuanceId, exchangeId, approvalId, runId, agent } = concerns;
-  const rows = [
-    ...stepIds.map((id) => db.get<ConcernedRow>(CONCERNED.step, { id })),
-    ...(issuanceId === undefined ? [] : [db.get<ConcernedRow>(CONCERNED.issuance, { id: issuanceId })]),
-    ...(exchangeId === undefined ? [] : [db.get<ConcernedRow>(CONCERNED.exchange, { id: exchangeId })]),
-    ...(approvalId === undefined ? [] : [db.get<ConcernedRow>(CONCERNED.approval, { id: approvalId })]),
-  ];
+function concernedBy(db: Connection, { things, ...named }: Concerns, recordedAt: UnixMicros): readonly Concerned[] {
+  const rows = things.map(({ kind, id }) => db.get<ConcernedRow>(CONCERNED[kind], { id }));
   const known = rows.filter((row) => row !== undefined).map(concernedOf);
   // What was refused never began: it is over since it was recorded.
-  const named = { ...(runId === undefined ? {} : { runId }), ...(agent === undefined ? {} : { agent }) };
   return [...known, { endedAt: recordedAt, ...named }];
 }
 

@@ -87,7 +87,7 @@ function putRows(db: Connection, { table, columns, rows }: ChunkText): void {
   const known: readonly string[] = PROJECTIONS;
   const there = new Set(known.includes(table) ? columnsOf(db, table) : []);
   if (there.size === 0 || !columns.every((column) => there.has(column))) throw snapshotDamaged();
-  const sql = `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map((column) => `@${column}`).join(", ")})`;
+  const sql = insertInto(table, columns);
   for (const row of rows) {
     const parameters = Object.fromEntries(columns.map((column, position) => [column, boundOf(row[position])]));
     db.run(sql, parameters);
@@ -103,13 +103,17 @@ function boundOf(value: Value | undefined): string | number | null | Uint8Array 
 export function copyProjections(from: Connection, to: Connection): void {
   for (const table of PROJECTIONS) {
     const columns = columnsOf(from, table);
-    const sql = `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map((column) => `@${column}`).join(", ")})`;
+    const sql = insertInto(table, columns);
     for (const row of from.iterate<Readonly<Record<string, string | number | null | Uint8Array>>>(
       `SELECT * FROM ${table} ORDER BY 1, 2`,
     )) {
       to.run(sql, row);
     }
   }
+}
+
+function insertInto(table: string, columns: readonly string[]): string {
+  return `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map((column) => `@${column}`).join(", ")})`;
 }
 
 export function snapshotDamaged(): BrokerError {

@@ -18,6 +18,7 @@ export type LedgerRouteFacts = {
 
 const NEEDS_TLS = "the ledger is read over TLS 1.3 with an operator's client certificate";
 const STATUS_OF: { readonly [Code in ErrorCode]?: 403 | 410 } = { NOT_ENTITLED: 403, PRUNED: 410 };
+
 /** A tile never changes; but what entries say is for operators, and not for a cache that others ask too. */
 const KEPT_BY_CLIENT = { "cache-control": "private, max-age=31536000, immutable" };
 

@@ -19,7 +19,7 @@ export const SNAPSHOT = {
   insert: `
     INSERT INTO snapshot (sequence, through_sequence, chunks, bytes, root_hash, schema_number)
     VALUES (@sequence, @through, @chunks, @bytes, @rootHash, @schema)`,
-  /** The chunks in order; a thousand of them at a time. */
+  /** The chunks in order, some at a time. */
   chunks: `
     SELECT chunk_index AS "index", content FROM snapshot_chunk
      WHERE through_sequence = @through AND chunk_index >= @from ORDER BY chunk_index LIMIT 64`,
