@@ -11,6 +11,7 @@ import {
   closeStep,
   eventsOf,
   issueJwt,
+  NOT_SERVING,
   openStep,
   READY,
   readiness,
@@ -23,7 +24,6 @@ import {
 if (LIBRARY === undefined)
   process.stderr.write("daemon-clock.test.ts: skipped, it needs libfaketime or a C compiler\n");
 
-const NOT_SERVING = expect.objectContaining({ codeName: "UNAVAILABLE", reason: "NOT_SERVING" });
 const HOUR = 3_600;
 const TTL_SECONDS = 120;
 const LEASE = { lease: { seconds: 3n, nanos: 0 } };

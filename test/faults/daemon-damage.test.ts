@@ -8,6 +8,7 @@ import type { Daemon } from "../daemon.ts";
 import {
   closeStep,
   issueJwt,
+  NOT_SERVING,
   openStep,
   READY,
   readiness,
@@ -17,8 +18,6 @@ import {
   startOwnDaemon,
   stateOf,
 } from "./daemon-scene.ts";
-
-const NOT_SERVING = expect.objectContaining({ codeName: "UNAVAILABLE", reason: "NOT_SERVING" });
 
 function ledgerFile(daemon: Daemon, name: string): string {
   return join(daemon.directory, "data/ledger", name);

@@ -11,6 +11,7 @@ import {
   eventsOf,
   issueJwt,
   keyIds,
+  NOT_SERVING,
   openStep,
   READY,
   readiness,
@@ -20,8 +21,6 @@ import {
   startOwnDaemon,
   stateOf,
 } from "./daemon-scene.ts";
-
-const NOT_SERVING = expect.objectContaining({ codeName: "UNAVAILABLE", reason: "NOT_SERVING" });
 
 /** Stops the daemon, runs it on, and puts back what was kept of its data. */
 async function runOnAndPutBack(

@@ -1,6 +1,6 @@
 import process from "node:process";
 import type { Channel } from "@grpc/grpc-js";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { type OpenRequest, Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -120,6 +120,9 @@ export async function readiness(daemon: Daemon): Promise<Readiness> {
   const { ready, reasons } = (await response.json()) as Readiness;
   return { status: response.status, ready, reasons };
 }
+
+/** How everything is refused by a broker that may not serve. */
+export const NOT_SERVING = expect.objectContaining({ codeName: "UNAVAILABLE", reason: "NOT_SERVING" });
 
 export const READY: Readiness = { status: 200, ready: true, reasons: [] };
 

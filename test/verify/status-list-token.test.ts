@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseBundleJson, tokenKeysIn } from "../../src/domain/bundle.ts";
 import { statusOf, verifyStatusListToken } from "../../src/verify/status-list-token.ts";
-import { VerificationError } from "../../src/verify/verification-error.ts";
 import { verificationKeysOf } from "../../src/verify/verification-keys.ts";
+import { codeOf } from "./code-of.ts";
 import { bitsOf, inList, LIST, LIST_URI, type ListChanges, statusList } from "./status-list-forge.ts";
 import { ecSigner, ISSUER, NOW, rsaSigner, type Signer, stepClaims } from "./token-forge.ts";
 
@@ -16,16 +16,6 @@ function keysOf(...signers: readonly Signer[]) {
 }
 
 const OPTIONS = { keys: keysOf(events, rsa), issuer: ISSUER, list: LIST, now: NOW };
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "accepted";
-  } catch (thrown) {
-    if (thrown instanceof VerificationError) return thrown.code;
-    throw thrown;
-  }
-}
 
 test("a list of the issuer says when it was made, how long it holds, and its bits", () => {
   expect(verifyStatusListToken(statusList(events, { bytes: bitsOf([3]) }), OPTIONS)).toMatchObject({

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { verifyJwtSvid } from "../../src/verify/jwt-svid.ts";
 import { verifyTxnToken } from "../../src/verify/txn-token.ts";
-import { VerificationError } from "../../src/verify/verification-error.ts";
 import { verifyWitSvid } from "../../src/verify/wit-svid.ts";
+import { codeOf } from "./code-of.ts";
 import { txnToken } from "./proof-forge.ts";
 import {
   AUDIENCE,
@@ -33,16 +33,6 @@ const bundles = bundleSet(
 );
 
 const verify = (token: string, now = NOW) => verifyTxnToken(token, { bundles, audiences: [AUDIENCE], now });
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "accepted";
-  } catch (thrown) {
-    if (thrown instanceof VerificationError) return thrown.code;
-    throw thrown;
-  }
-}
 
 const granted = stepClaims()["authorization_details"] as readonly Json[];
 const elsewhere = "https://elsewhere.example.org/mcp";

@@ -4,6 +4,7 @@ import { proofKeyOf } from "../../src/verify/proof-key.ts";
 import { VerificationError } from "../../src/verify/verification-error.ts";
 import { verifyWitSvid } from "../../src/verify/wit-svid.ts";
 import { verifyWorkloadProofToken, workloadProofSeconds } from "../../src/verify/workload-proof-token.ts";
+import { codeOf } from "./code-of.ts";
 import { newHolder, URL_OF_REQUEST, witSvid, workloadProof } from "./proof-forge.ts";
 import { bundleSet, ecSigner, type Json, jwtBundle, NOW } from "./token-forge.ts";
 
@@ -13,16 +14,6 @@ const bundles = bundleSet({ ...jwtBundle("example.org", []), witKeys: jwtBundle(
 const wit = witSvid(own, holder);
 const key = proofKeyOf(holder.jwk, "ES256", () => new VerificationError("PROOF_INVALID", "no key"));
 const SECONDS_MAX = 300;
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "accepted";
-  } catch (thrown) {
-    if (thrown instanceof VerificationError) return thrown.code;
-    throw thrown;
-  }
-}
 
 const codeOfWit = (text: string) => codeOf(() => verifyWitSvid(text, { bundles, now: NOW }));
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { UnixSeconds } from "../../src/domain/time.ts";
-import { VerificationError } from "../../src/verify/verification-error.ts";
 import { type VerifiedWitSvid, verifyWitSvid } from "../../src/verify/wit-svid.ts";
 import { verifyWorkloadProofToken, type WptExpectations } from "../../src/verify/workload-proof-token.ts";
+import { codeOf } from "./code-of.ts";
 import { hashOf, newHolder, URL_OF_REQUEST, witSvid, workloadProof } from "./proof-forge.ts";
 import { bundleSet, ecSigner, forge, type Json, jwtBundle, NOW, rsaSigner, SUBJECT, signature } from "./token-forge.ts";
 
@@ -23,16 +23,6 @@ const bundles = bundleSet(
 
 function verify(token: string): VerifiedWitSvid {
   return verifyWitSvid(token, { bundles, now: NOW });
-}
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "accepted";
-  } catch (thrown) {
-    if (thrown instanceof VerificationError) return thrown.code;
-    throw thrown;
-  }
 }
 
 describe("a WIT-SVID", () => {

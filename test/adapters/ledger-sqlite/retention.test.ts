@@ -96,6 +96,19 @@ async function inOneLedger(work: (world: World, directory: string) => Promise<vo
   await inDirectory(async (directory) => inLedger(directory, (world) => work(world, directory), { given: ports() }));
 }
 
+/** Leaves a ledger of two steps behind, of which what the one that is over left is pruned. */
+async function prunedLedgerIn(directory: string): Promise<void> {
+  await inLedger(
+    directory,
+    async (world) => {
+      await twoSteps(world);
+      world.clock.advance(1_000_000);
+      expect(await pruneNow(world)).toBe(5);
+    },
+    { given: ports() },
+  );
+}
+
 function prunedTypes(directory: string): readonly string[] {
   return inDatabase(directory, (db) =>
     eventsOf(db)
@@ -122,7 +135,7 @@ describe("what is pruned", () => {
       const said = inDatabase(directory, eventsOf).filter(({ canonical }) => !isPruned(canonical));
       const steps = said.flatMap(({ canonical }) => {
         const event = JSON.parse(Buffer.from(canonical).toString("utf8")) as LedgerEvent;
-        return concernsOf(event)?.stepIds ?? [];
+        return concernsOf(event)?.things.flatMap(({ kind, id }) => (kind === "step" ? [id] : [])) ?? [];
       });
       expect(new Set(steps)).toEqual(new Set([alive.stepId]));
     });
@@ -204,15 +217,7 @@ describe("a pruned ledger from outside", () => {
   async function findingAfter(sql: string): Promise<string> {
     let reason = "";
     await inDirectory(async (directory) => {
-      await inLedger(
-        directory,
-        async (world) => {
-          await twoSteps(world);
-          world.clock.advance(1_000_000);
-          expect(await pruneNow(world)).toBe(5);
-        },
-        { given: ports() },
-      );
+      await prunedLedgerIn(directory);
       reason = inDatabase(directory, (db) => {
         db.exec(`DROP TRIGGER event_is_never_changed; PRAGMA foreign_keys = OFF; ${sql}`);
         const finding = verifyAll(driver, db);
@@ -281,15 +286,7 @@ describe("a pruned ledger from outside", () => {
 
 test("a migration that makes tables anew is refused by a pruned ledger, and says why", async () => {
   await inDirectory(async (directory) => {
-    await inLedger(
-      directory,
-      async (world) => {
-        await twoSteps(world);
-        world.clock.advance(1_000_000);
-        await pruneNow(world);
-      },
-      { given: ports() },
-    );
+    await prunedLedgerIn(directory);
     const known = readMigrations();
     const number = known.length + 1;
     const next: Migration = { number, name: "x.sql", sha256: "", sql: "", rebuildsProjections: true };

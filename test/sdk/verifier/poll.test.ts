@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { json } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createVerifier, VerificationError, type Verifier } from "../../../src/sdk/verifier/index.ts";
+import { createVerifier, type Verifier } from "../../../src/sdk/verifier/index.ts";
 import { madeCertificate } from "../../api/http/http-peers.ts";
+import { codeOf } from "../../verify/code-of.ts";
 import {
   AUDIENCE,
   ecSigner,
@@ -148,16 +149,6 @@ async function pass(clock: ManualClock, ms = 1_000): Promise<void> {
 
 function token(claims: Json = {}): string {
   return mint(own, { claims: { iat: NOW + 1, exp: NOW + 600, ...claims } });
-}
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "accepted";
-  } catch (thrown) {
-    if (thrown instanceof VerificationError) return thrown.code;
-    throw thrown;
-  }
 }
 
 const judged = (verifier: Verifier, text = token()) => codeOf(() => verifier.verify(text));

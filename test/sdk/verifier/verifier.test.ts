@@ -7,6 +7,7 @@ import {
   type Verifier,
   type VerifierOptions,
 } from "../../../src/sdk/verifier/index.ts";
+import { codeOf } from "../../verify/code-of.ts";
 import { AUDIENCE, bundleDocument, ecSigner, ISSUER, mint, NOW, SUBJECT } from "../../verify/token-forge.ts";
 import { bundle, denied, deniedJwt, deniedStep, pong, snapshot, timestampMs } from "./feed-responses.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
@@ -69,16 +70,6 @@ async function asTimePasses<Value>(clock: ManualClock, event: Promise<Value>): P
     return await event;
   } finally {
     clearInterval(ticking);
-  }
-}
-
-function codeOf(act: () => unknown): string {
-  try {
-    act();
-    return "accepted";
-  } catch (thrown) {
-    if (thrown instanceof VerificationError) return thrown.code;
-    throw thrown;
   }
 }
 
