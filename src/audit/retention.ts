@@ -1,3 +1,4 @@
+import { type Denial, errorOf } from "../domain/errors.ts";
 import { type Cutoffs, RETENTION_CLASSES, type RetentionClass } from "../domain/retention.ts";
 import { addSeconds, microsOf, secondsOf, type UnixMicros } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
@@ -11,8 +12,28 @@ export type RetentionPorts = {
   readonly retention: LedgerRetention;
   /** Absent where the configuration does not say: a new ledger has the default, an older one is kept whole. */
   readonly times: RetentionTimes | undefined;
+  /** Why the ledger, or the clock, is not believed at present. What is over is told by both. */
+  readonly refusal: () => Denial | undefined;
   readonly clock: Clock;
   readonly log: Pick<Log, "info" | "fault">;
+};
+
+/** What became of a round that was due: something was pruned, nothing was over for long enough, it waits for the refusal to end, it failed. */
+type RoundOutcome = "pruned" | "nothing" | "waiting" | "failed";
+
+export type RetentionRounds = {
+  /**
+   * A round at once. One runs at a time: whoever asks during one is told what that one did.
+   *
+   * @returns how many events were pruned.
+   * @throws BrokerError NOT_SERVING while the ledger or the clock is not believed; LEDGER_UNAVAILABLE
+   */
+  round(): Promise<number>;
+  /** What a round would prune at most: what is alive or held is in it. */
+  due(): Promise<readonly DueClass[]>;
+  /** Since the start. */
+  counts(): { readonly rounds: ReadonlyMap<RoundOutcome, number>; readonly prunedEvents: number };
+  stop(): void;
 };
 
 const DAY_SECONDS = 86_400;
@@ -39,46 +60,76 @@ export function cutoffsOf(times: RetentionTimes, now: UnixMicros): Cutoffs {
 }
 
 /** Prunes once a day what is over for long enough, behind a snapshot that is newer than all of it. */
-export function keepRetention(ports: RetentionPorts): { stop(): void; round(): Promise<number> } {
-  const { retention, times, clock, log } = ports;
+export function keepRetention(ports: RetentionPorts): RetentionRounds {
+  const { retention, times, refusal, clock, log } = ports;
+  const rounds = new Map<RoundOutcome, number>();
+  let prunedEvents = 0;
   let cancel: Cancel = clock.schedule(FIRST_ROUND_MS, run);
   let isStopped = false;
   let running: Promise<number> | undefined;
 
   function run(): void {
+    const refused = refusal();
+    if (refused !== undefined) {
+      count("waiting");
+      log.info("the ledger is not pruned yet", { why: refused.message });
+      again(FIRST_ROUND_MS);
+      return;
+    }
     round()
       .catch((thrown: unknown) => log.fault("the ledger could not be pruned; tried again in a day", thrown))
-      .finally(() => {
-        if (!isStopped) cancel = clock.schedule(ROUND_MS, run);
-      });
+      .finally(() => again(ROUND_MS));
   }
 
-  /** One at a time: whoever asks during a round is told what that one did. */
-  function round(): Promise<number> {
-    running ??= pruneDue().finally(() => {
-      running = undefined;
-    });
+  function again(delayMs: number): void {
+    if (!isStopped) cancel = clock.schedule(delayMs, run);
+  }
+
+  async function round(): Promise<number> {
+    const refused = refusal();
+    if (refused !== undefined) throw errorOf(refused);
+    running ??= pruneDue()
+      .catch((thrown: unknown) => {
+        count("failed");
+        throw thrown;
+      })
+      .finally(() => {
+        running = undefined;
+      });
     return running;
   }
 
+  async function cutoffs(): Promise<Cutoffs> {
+    const { isNew } = await retention.standing();
+    return cutoffsOf(timesFor(times, isNew), clock.now());
+  }
+
   async function pruneDue(): Promise<number> {
-    const { isNew, snapshot } = await retention.standing();
-    const cutoffs = cutoffsOf(timesFor(times, isNew), clock.now());
-    if (eventsOf(await retention.due(cutoffs, 0)) === 0) return 0;
-    const before = await retention.prune(cutoffs);
-    if (eventsOf(await retention.due(cutoffs, snapshot?.through ?? 0)) < DUE_EVENTS_MIN) return told(before);
+    const { snapshot } = await retention.standing();
+    const before = await cutoffs();
+    if (eventsOf(await retention.due(before, 0)) === 0) return told(0);
+    const pruned = await retention.prune(before);
+    if (eventsOf(await retention.due(before, snapshot?.through ?? 0)) < DUE_EVENTS_MIN) return told(pruned);
     const taken = await retention.takeSnapshot();
     if (taken.kind === "damaged") throw new TypeError(`the ledger is damaged: ${taken.reason}`);
-    return told(before + (await retention.prune(cutoffs)));
+    return told(pruned + (await retention.prune(before)));
   }
 
   function told(pruned: number): number {
+    prunedEvents += pruned;
+    count(pruned === 0 ? "nothing" : "pruned");
     if (pruned > 0) log.info("the ledger was pruned", { events: pruned });
     return pruned;
   }
 
+  function count(outcome: RoundOutcome): void {
+    rounds.set(outcome, (rounds.get(outcome) ?? 0) + 1);
+  }
+
   return {
     round,
+    due: async () => retention.due(await cutoffs(), 0),
+    counts: () => ({ rounds, prunedEvents }),
     stop() {
       isStopped = true;
       cancel();

@@ -76,7 +76,10 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       inToolDirectory: core.inToolDirectory,
       clock,
     },
-    retention: { ledger, retention: core.store.retention, times: config.retention, principals, clock, random },
+    retention: {
+      ...{ ledger, retention: core.store.retention, rounds: core.retention },
+      ...{ times: config.retention, principals, clock, random },
+    },
     status: {
       trustDomain: config.trustDomain,
       readiness: core.readiness,

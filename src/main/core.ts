@@ -285,8 +285,14 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     failed,
   });
   closers.push(() => cosigning.stop());
-  const rounds = keepRetention({ retention: store.retention, times: config.retention, clock, log });
-  closers.push(() => rounds.stop());
+  const retention = keepRetention({
+    retention: store.retention,
+    times: config.retention,
+    refusal: suspensions.refusal,
+    clock,
+    log,
+  });
+  closers.push(() => retention.stop());
 
   return {
     clock,
@@ -310,6 +316,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     crls,
     statusLists,
     outboxes,
+    retention,
     securityEvents: await securityEventsOf(config.ssf, { clock, files }),
     statusIndexes: config.statusLists ? createStatusIndexes(random) : undefined,
     unix,

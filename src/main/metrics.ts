@@ -28,6 +28,8 @@ export function metricsOf(core: Core): Metrics {
       }),
     exchanges: () => samples(counts.exchanges, "outcome"),
     exchangesStanding: () => samples(core.exchanges.endings.counts(), "standing"),
+    retentionRounds: () => samples(core.retention.counts().rounds, "outcome"),
+    prunedEvents: () => core.retention.counts().prunedEvents,
     verifierLag: () => verifierLags({ store, receipts, entries }),
     authorityExpiry: () =>
       authorities.following.refusal() === undefined

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { cutoffsOf, keepRetention, type RetentionTimes, timesFor } from "../../src/audit/retention.ts";
+import {
+  cutoffsOf,
+  keepRetention,
+  type RetentionRounds,
+  type RetentionTimes,
+  timesFor,
+} from "../../src/audit/retention.ts";
+import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
@@ -8,15 +15,16 @@ const DAY_MS = DAY_SECONDS * 1_000;
 
 async function roundsOf(
   times: RetentionTimes | undefined,
-  work: (world: World, round: () => Promise<number>) => Promise<void>,
+  work: (world: World, round: () => Promise<number>, rounds: RetentionRounds) => Promise<void>,
+  given = ports(),
+  refusal = createSuspensions(given.clock).refusal,
 ) {
-  const given = ports();
   const store = await openMemoryLedger(given);
   const told: string[] = [];
   const log = { info: (what: string) => void told.push(what), fault: (what: string) => void told.push(what) };
-  const rounds = keepRetention({ retention: store.retention, times, clock: given.clock, log });
+  const rounds = keepRetention({ retention: store.retention, times, refusal, clock: given.clock, log });
   try {
-    await work(worldOf(store, given), rounds.round);
+    await work(worldOf(store, given), rounds.round, rounds);
   } finally {
     rounds.stop();
     await store.close();
@@ -64,6 +72,37 @@ describe("a round of retention", () => {
       expect(await round()).toBe(0);
       expect((await world.store.retention.standing()).snapshot).toEqual(snapshot);
     });
+  });
+
+  test("waits while the ledger or the clock is not believed, prunes soon after, and counts what came of each", async () => {
+    const given = ports();
+    const suspensions = createSuspensions(given.clock);
+    const told = await roundsOf(
+      { issuances: DAY_SECONDS },
+      async (world, round, rounds) => {
+        await over(world, 1_000);
+        world.clock.advance(60_000);
+        suspensions.suspend("rollback", "it went back in time");
+        world.clock.advance(3 * DAY_MS);
+        await expect(round()).rejects.toMatchObject({ code: "NOT_SERVING" });
+        expect((await world.store.retention.standing()).prunedEvents).toBe(0);
+        // The end of each step is in no class that has a time here.
+        expect(await rounds.due()).toEqual([{ class: "issuances", events: 1_000, bytes: expect.any(Number) }]);
+        suspensions.lift("rollback");
+        expect(await round()).toBe(1_000);
+        expect(await round()).toBe(0);
+        const { rounds: counted, prunedEvents } = rounds.counts();
+        expect({ ...Object.fromEntries(counted), prunedEvents }).toMatchObject({
+          pruned: 1,
+          nothing: 1,
+          prunedEvents: 1_000,
+        });
+        expect(counted.get("waiting")).toBeGreaterThan(1);
+      },
+      given,
+      suspensions.refusal,
+    );
+    expect(new Set(told)).toEqual(new Set(["the ledger is not pruned yet", "the ledger was pruned"]));
   });
 
   test("of a ledger that began with a version that prunes takes 90 days, of an older one nothing", () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runStint } from "../cli/running.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { scrape } from "./metrics-text.ts";
 import { OWN_ENTRIES } from "./one-user.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
@@ -14,7 +15,10 @@ let operator: Operator;
 beforeAll(async () => {
   daemon = await startDaemon({
     entries: [...OWN_ENTRIES, ...OPERATORS],
-    config: { retention: { issuances: "30d", decisions: "forever" } },
+    config: {
+      retention: { issuances: "30d", decisions: "forever" },
+      operations: { listen: "127.0.0.1:0", plain_on_loopback: true },
+    },
   });
   operator = operatorOf(daemon.operatorSocket);
 });
@@ -70,4 +74,18 @@ test("the times that hold are told: what the configuration names, and no other",
     { eventClass: "issuances", seconds: 2_592_000 },
   ]);
   expect({ prunedEvents, snapshotSequence }).toEqual({ prunedEvents: 0n, snapshotSequence: 0n });
+});
+
+test("an operator prunes at once; what is due is told before, and a young ledger has nothing of the kind", async () => {
+  expect(await stint("-o", "json", "ledger", "prune", "--dry-run")).toMatchObject({ status: 0, out: "[]\n" });
+  const pruned = await stint("-o", "json", "ledger", "prune");
+  expect({ ...pruned, out: JSON.parse(pruned.out) }).toMatchObject({ status: 0, out: { pruned_events: 0 } });
+  const shown = await stint("-o", "json", "ledger", "retention");
+  expect(JSON.parse(shown.out)).toEqual({
+    periods: { issuances: 2_592_000 },
+    pruned_events: 0,
+    snapshot_sequence: 0,
+    snapshot_bytes: 0,
+  });
+  expect(await scrape(daemon)).toContain('stint_retention_rounds_total{outcome="nothing"} 1');
 });

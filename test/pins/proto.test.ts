@@ -91,7 +91,7 @@ test("the services and their methods", () => {
     "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
     "stint.v1.Risk": ["Set", "List"],
     "stint.v1.Tools": ["Report", "List", "Get", "Accept", "Forget"],
-    "stint.v1.Retention": ["Get", "PlaceHold", "LiftHold"],
+    "stint.v1.Retention": ["Get", "PlaceHold", "LiftHold", "Prune"],
     "stint.v1.Policies": [
       "Put (client_streaming)",
       "Check (client_streaming)",

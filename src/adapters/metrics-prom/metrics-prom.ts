@@ -34,6 +34,9 @@ export type MetricsSources = {
   readonly exchanges: () => readonly Sample[];
   /** Secrets of other systems of which something may be alive. */
   readonly exchangesStanding: () => readonly Sample[];
+  /** Since the start, as are the events that they pruned. */
+  readonly retentionRounds: () => readonly Sample[];
+  readonly prunedEvents: () => number;
   readonly verifierLag: () => readonly Sample[];
   readonly authorityExpiry: () => readonly Sample[];
   readonly upstreamExpiry: () => number | undefined;
@@ -121,6 +124,12 @@ export function createMetrics(sources: MetricsSources): Metrics {
   counter("stint_exchanges_total", ofExchanges, ["outcome"], sources.exchanges);
   const ofStanding = "Secrets of other systems that may be alive: held by an open step, ending, or lapsing.";
   gauges("stint_exchanges_standing", ofStanding, ["standing"], sources.exchangesStanding);
+  const ofRounds =
+    "Rounds of retention, by what became of them: pruned, nothing (to prune), waiting (while the ledger or the clock is not believed), failed.";
+  counter("stint_retention_rounds_total", ofRounds, ["outcome"], sources.retentionRounds);
+  counter("stint_events_pruned_total", "Events of the ledger whose content was pruned.", [], () => [
+    [{}, sources.prunedEvents()],
+  ]);
   const ofLag = "Events of the ledger that a connected verifier has not acknowledged; of the hundred with most.";
   gauges("stint_verifier_lag_events", ofLag, ["verifier"], sources.verifierLag);
   const ofExpiry = "When a signing key, and its CA certificate where it has one, expires; Unix seconds.";

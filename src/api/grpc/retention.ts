@@ -1,4 +1,4 @@
-import { type RetentionTimes, timesFor } from "../../audit/retention.ts";
+import { type RetentionRounds, type RetentionTimes, timesFor } from "../../audit/retention.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
 import { errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import { newId } from "../../domain/ids.ts";
@@ -8,7 +8,7 @@ import { parseSegment } from "../../domain/spiffe-id.ts";
 import type { PlaceHoldRequest, Retention as RetentionService } from "../../gen/stint/v1/retention_pb.js";
 import type { Clock } from "../../ports/clock.ts";
 import type { Ledger } from "../../ports/ledger.ts";
-import type { LedgerRetention, StandingHold } from "../../ports/ledger-retention.ts";
+import type { DueClass, LedgerRetention, StandingHold } from "../../ports/ledger-retention.ts";
 import type { PrincipalVault } from "../../ports/principal-vault.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import { principalNameOf } from "../../wire/principal-message.ts";
@@ -21,6 +21,7 @@ import { operatorActor } from "./revocations.ts";
 export type RetentionPorts = {
   readonly ledger: Pick<Ledger, "perform">;
   readonly retention: Pick<LedgerRetention, "standing">;
+  readonly rounds: Pick<RetentionRounds, "round" | "due">;
   /** As the configuration has them. */
   readonly times: RetentionTimes | undefined;
   readonly principals: Pick<PrincipalVault, "idOf">;
@@ -31,7 +32,7 @@ export type RetentionPorts = {
 const ID_RANDOM_BYTES = 10;
 
 export function retentionHandlers(endpoint: Endpoint, ports: RetentionPorts): HandlersOf<typeof RetentionService> {
-  const { ledger, retention, times, clock, random } = ports;
+  const { ledger, retention, rounds, times, clock, random } = ports;
   return {
     get: unary(endpoint, "Retention.Get", async (_request, caller) => {
       checkMayLook(caller);
@@ -60,6 +61,12 @@ export function retentionHandlers(endpoint: Endpoint, ports: RetentionPorts): Ha
       if (isDenial(lifted)) throw errorOf(lifted);
       return { sequence: BigInt(lifted.sequence) };
     }),
+    prune: unary(endpoint, "Retention.Prune", async ({ dryRun }, caller) => {
+      operatorActor(caller, ["admin"]);
+      return dryRun
+        ? { prunedEvents: 0n, due: (await rounds.due()).flatMap(dueMessagesOf) }
+        : { prunedEvents: BigInt(await rounds.round()), due: [] };
+    }),
   };
 }
 
@@ -77,6 +84,11 @@ function heldBy({ scope }: PlaceHoldRequest, ports: RetentionPorts): Pick<LegalH
     default:
       throw invalidField("scope", "expected run_id, agent, principal_id or principal");
   }
+}
+
+/** None of a class of which nothing is due. */
+function dueMessagesOf({ class: eventClass, events, bytes }: DueClass) {
+  return events === 0 ? [] : [{ eventClass, events: BigInt(events), bytes: BigInt(bytes) }];
 }
 
 function holdMessageOf({ holdId, scope, value, reason, placedAt }: StandingHold) {

@@ -6,6 +6,7 @@ import { verifyLedger } from "../ledger/verify.ts";
 import { ledgerView } from "../output/ledger-view.ts";
 import { acting } from "../session.ts";
 import { addLedgerProofs } from "./ledger-proofs.ts";
+import { addLedgerRetention } from "./ledger-retention.ts";
 
 export function addLedger(ledger: Command, context: Context): void {
   ledger
@@ -23,6 +24,7 @@ export function addLedger(ledger: Command, context: Context): void {
     .action(acting(context, verifyLedger));
 
   addLedgerProofs(ledger, context);
+  addLedgerRetention(ledger, context);
 
   ledger
     .command("accept-restore")

@@ -27,7 +27,13 @@ export {
 } from "../../gen/stint/v1/history_pb.js";
 export type { PolicyActivation, PolicyFinding, PolicyFlip, PolicySet } from "../../gen/stint/v1/policies_pb.js";
 export type { PrincipalRecord } from "../../gen/stint/v1/principals_pb.js";
-export type { LegalHold, RetentionGetResponse, RetentionPeriod } from "../../gen/stint/v1/retention_pb.js";
+export type {
+  DueEvents,
+  LegalHold,
+  PruneResponse,
+  RetentionGetResponse,
+  RetentionPeriod,
+} from "../../gen/stint/v1/retention_pb.js";
 export type { RevokeResponse } from "../../gen/stint/v1/revocations_pb.js";
 export { type RiskInForce, RiskLevel, type RiskSetResponse } from "../../gen/stint/v1/risk_pb.js";
 export { type ToolDefinition, type ToolRecord, ToolState } from "../../gen/stint/v1/tools_pb.js";

@@ -254,6 +254,77 @@ export declare type LiftHoldResponse = Message<"stint.v1.LiftHoldResponse"> & {
 export declare const LiftHoldResponseSchema: GenMessage<LiftHoldResponse>;
 
 /**
+ * @generated from message stint.v1.PruneRequest
+ */
+export declare type PruneRequest = Message<"stint.v1.PruneRequest"> & {
+  /**
+   * Prunes nothing, and tells what is due.
+   *
+   * @generated from field: bool dry_run = 1;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message stint.v1.PruneRequest.
+ * Use `create(PruneRequestSchema)` to create a new message.
+ */
+export declare const PruneRequestSchema: GenMessage<PruneRequest>;
+
+/**
+ * @generated from message stint.v1.PruneResponse
+ */
+export declare type PruneResponse = Message<"stint.v1.PruneResponse"> & {
+  /**
+   * @generated from field: uint64 pruned_events = 1;
+   */
+  prunedEvents: bigint;
+
+  /**
+   * With dry_run alone, for each class of which something is due: what would be pruned at most. Alive and held events are counted too.
+   *
+   * @generated from field: repeated stint.v1.DueEvents due = 2;
+   */
+  due: DueEvents[];
+};
+
+/**
+ * Describes the message stint.v1.PruneResponse.
+ * Use `create(PruneResponseSchema)` to create a new message.
+ */
+export declare const PruneResponseSchema: GenMessage<PruneResponse>;
+
+/**
+ * @generated from message stint.v1.DueEvents
+ */
+export declare type DueEvents = Message<"stint.v1.DueEvents"> & {
+  /**
+   * As in RetentionPeriod.
+   *
+   * @generated from field: string event_class = 1;
+   */
+  eventClass: string;
+
+  /**
+   * @generated from field: uint64 events = 2;
+   */
+  events: bigint;
+
+  /**
+   * Of the log; the tables stay.
+   *
+   * @generated from field: uint64 bytes = 3;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message stint.v1.DueEvents.
+ * Use `create(DueEventsSchema)` to create a new message.
+ */
+export declare const DueEventsSchema: GenMessage<DueEvents>;
+
+/**
  * For how long the log keeps what its events say, and what is kept longer. Hashes, and with them every proof, stay for good.
  *
  * @generated from service stint.v1.Retention
@@ -289,6 +360,18 @@ export declare const Retention: GenService<{
     methodKind: "unary";
     input: typeof LiftHoldRequestSchema;
     output: typeof LiftHoldResponseSchema;
+  },
+  /**
+   * Prunes at once what is over for long enough, as the broker does once a day: what is alive or held stays. Where a snapshot is due
+   * it takes as long as a verification of the ledger; a round that runs already is waited for. NOT_SERVING while the ledger or the
+   * clock is not believed. For operators with the role admin.
+   *
+   * @generated from rpc stint.v1.Retention.Prune
+   */
+  prune: {
+    methodKind: "unary";
+    input: typeof PruneRequestSchema;
+    output: typeof PruneResponseSchema;
   },
 }>;
 
