@@ -59,24 +59,32 @@ export type HistoryFlags = Readonly<Record<string, unknown>> & {
   readonly oldestFirst?: boolean;
 };
 
-/** Adds all filters that a list has. Each is there twice: `--agent reader`, and `--not-agent reader` for all others. */
+/** Adds all filters that a list has, and those of its order. */
 export function addHistoryFlags(command: Command, list: HistoryList, context: Context): Command {
+  addRowFlags(command, [list], context);
+  return list === "usage" ? command : command.option("--oldest-first", "in the order in which they were recorded");
+}
+
+/**
+ * Adds all filters that one of the lists has. Each is there twice: `--agent reader`, and `--not-agent reader` for all others. The broker
+ * refuses one that the list does not have.
+ */
+export function addRowFlags(command: Command, lists: readonly HistoryList[], context: Context): Command {
   const instant = (text: string) => instantFlag(text, context.now());
-  for (const field of fieldsOf(list)) {
+  for (const field of fieldsOf(lists)) {
     const [value, description] = FLAGS[field];
     const name = nameOf(field);
-    const option = listOption(`--${name} <${value}>`, description, list, field);
+    const option = listOption(`--${name} <${value}>`, description, lists, field);
     command.addOption(WITH_COMMON_VARIABLE.includes(field) ? option : withOwnVariable(option));
-    const excluding = listOption(`--not-${name} <${value}>`, `not ${description}`, list, field);
+    const excluding = listOption(`--not-${name} <${value}>`, `not ${description}`, lists, field);
     command.addOption(withOwnVariable(excluding).hideHelp());
   }
-  if (list !== "usage") {
+  if (!lists.includes("usage")) {
     command
       .option("--since <instant>", "not before: 2026-01-31T12:00:00Z, or a time ago such as 15m", instant)
-      .option("--until <instant>", "before", instant)
-      .option("--oldest-first", "in the order in which they were recorded");
+      .option("--until <instant>", "before", instant);
   }
-  if (hasLives(list)) command.option("--live-at <instant>", "that was alive then", instant);
+  if (lists.some(hasLives)) command.option("--live-at <instant>", "that was alive then", instant);
   return command
     .addOption(
       new Option("--descendants-of <step-id>", "of this step, or of one that was delegated from it; may be repeated")
@@ -97,8 +105,8 @@ function withOwnVariable(option: Option): Option {
   return option.env(`STINT_HISTORY_${option.name().toUpperCase().replaceAll("-", "_")}`);
 }
 
-function listOption(flags: string, description: string, list: HistoryList, field: HistoryField): Option {
-  const choices = choicesOf(list, field);
+function listOption(flags: string, description: string, lists: readonly HistoryList[], field: HistoryField): Option {
+  const choices = choicesOf(lists, field);
   const parse = choices === undefined ? (field === "serial" ? serialFlag : (text: string) => text) : oneOf(choices);
   const option = new Option(flags, description);
   return (choices === undefined ? option : option.choices(choices)).argParser(
@@ -106,8 +114,8 @@ function listOption(flags: string, description: string, list: HistoryList, field
   );
 }
 
-function choicesOf(list: HistoryList, field: HistoryField): readonly string[] | undefined {
-  if (field === "kind" && list === "issuances") return Object.keys(SVID_KINDS);
+function choicesOf(lists: readonly HistoryList[], field: HistoryField): readonly string[] | undefined {
+  if (field === "kind" && lists.includes("issuances")) return Object.keys(SVID_KINDS);
   return field === "type" ? EVENT_TYPES : undefined;
 }
 
@@ -118,8 +126,8 @@ function oneOf(choices: readonly string[]): (text: string) => string {
   };
 }
 
-function fieldsOf(list: HistoryList): readonly HistoryField[] {
-  return (Object.keys(HISTORY_FIELDS) as HistoryField[]).filter((field) => hasField(list, field));
+function fieldsOf(lists: readonly HistoryList[]): readonly HistoryField[] {
+  return (Object.keys(HISTORY_FIELDS) as HistoryField[]).filter((field) => lists.some((list) => hasField(list, field)));
 }
 
 function nameOf(field: HistoryField): string {
@@ -131,23 +139,29 @@ function memberOf(flag: string): string {
   return flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** The filter of a request, made of the flags; `more` are filters that have flags of their own. */
+/**
+ * The filter of a request, made of the flags.
+ *
+ * @param list - those of whose lists the flags are.
+ * @param more - filters that have flags of their own.
+ */
 export function historyFilterOf(
-  list: HistoryList,
+  list: HistoryList | readonly HistoryList[],
   flags: HistoryFlags,
   more: { readonly [Field in HistoryField]?: readonly string[] } = {},
 ) {
+  const lists = [list].flat();
   const named = (member: string) => flags[memberOf(member)] as readonly string[] | undefined;
   const termOf = (field: HistoryField, values: readonly string[] | undefined, excluded: boolean) =>
     values === undefined
       ? []
-      : [{ field: historyFieldMessageOf(field), values: values.map((value) => wordOf(list, field, value)), excluded }];
+      : [{ field: historyFieldMessageOf(field), values: values.map((value) => wordOf(lists, field, value)), excluded }];
   const instant = (name: "since" | "until" | "liveAt") => {
     const ms = flags[name];
     return ms === undefined ? {} : { [name]: timestampOfMicros((ms * 1_000) as UnixMicros) };
   };
   return {
-    terms: fieldsOf(list).flatMap((field) => [
+    terms: fieldsOf(lists).flatMap((field) => [
       ...termOf(field, named(nameOf(field)), false),
       ...termOf(field, named(`not-${nameOf(field)}`), true),
       ...termOf(field, more[field], false),
@@ -161,8 +175,8 @@ export function historyFilterOf(
 }
 
 /** Credentials have short names here, and all outcomes are in lower case. */
-function wordOf(list: HistoryList, field: HistoryField, value: string): string {
-  if (field === "kind" && list === "issuances" && value in SVID_KINDS)
+function wordOf(lists: readonly HistoryList[], field: HistoryField, value: string): string {
+  if (field === "kind" && lists.includes("issuances") && value in SVID_KINDS)
     return SVID_KINDS[value as keyof typeof SVID_KINDS];
   return field === "outcome" ? value.toLowerCase() : value;
 }

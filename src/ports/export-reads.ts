@@ -1,5 +1,6 @@
 import type { AuditRecord } from "../domain/audit-record.ts";
 import type { Decision } from "../domain/decision.ts";
+import type { UnixMicros } from "../domain/time.ts";
 import type { EventRow, HistoryFilter, IssuanceRow } from "./ledger-reads.ts";
 
 /**
@@ -8,8 +9,11 @@ import type { EventRow, HistoryFilter, IssuanceRow } from "./ledger-reads.ts";
  */
 export type ExportWindow = ExportFilter & { readonly after: number; readonly end: number; readonly limit: number };
 
-/** Which rows are exported. */
-export type ExportFilter = Pick<HistoryFilter, "runId" | "step" | "stepId" | "agent" | "since" | "until">;
+/** Which rows are exported, as they were at a sequence and an instant. */
+export type ExportFilter = Omit<HistoryFilter, "before" | "after" | "oldestFirst" | "limit"> & {
+  readonly through: number;
+  readonly now: UnixMicros;
+};
 
 /** An issuance as it was at a sequence, with what its step was opened by. */
 export type ExportedIssuance = IssuanceRow & { readonly decisionId?: string; readonly principalId?: string };
@@ -19,16 +23,10 @@ export type ExportedIssuance = IssuanceRow & { readonly decisionId?: string; rea
  * writer, as `HistoryReads` are.
  */
 export type ExportReads = {
-  /** @param through - what became of an issuance later than that is left out. */
-  exportedIssuances(window: ExportWindow, through: number): Promise<readonly ExportedIssuance[]>;
+  /** What became of an issuance later than `through` is left out. */
+  exportedIssuances(window: ExportWindow): Promise<readonly ExportedIssuance[]>;
   exportedDecisions(window: ExportWindow): Promise<readonly (Decision & { readonly sequence: number })[]>;
   /** Decisions with what came of them by the sequence `through`. */
-  exportedRecords(
-    window: ExportWindow,
-    through: number,
-  ): Promise<readonly (AuditRecord & { readonly sequence: number })[]>;
-  /** Of all steps, and of none. */
-  exportedEvents(
-    window: Pick<ExportWindow, "since" | "until" | "after" | "end" | "limit">,
-  ): Promise<readonly EventRow[]>;
+  exportedRecords(window: ExportWindow): Promise<readonly (AuditRecord & { readonly sequence: number })[]>;
+  exportedEvents(window: ExportWindow): Promise<readonly EventRow[]>;
 };

@@ -1,5 +1,11 @@
+import { create, fromJson, type JsonObject, type MessageInitShape, toJson } from "@bufbuild/protobuf";
 import { HISTORY_FIELDS, HISTORY_LISTS, type HistoryField, type HistoryList } from "../domain/history-filter.ts";
-import { HistoryField as FieldMessage, HistoryList as ListMessage } from "../gen/stint/v1/history_pb.js";
+import {
+  HistoryField as FieldMessage,
+  type HistoryFilter,
+  HistoryFilterSchema,
+  HistoryList as ListMessage,
+} from "../gen/stint/v1/history_pb.js";
 
 /** The domain's words are the contract's, in lower case. */
 const FIELDS = new Map<FieldMessage, HistoryField>(
@@ -27,4 +33,14 @@ export function historyListMessageOf(list: HistoryList): ListMessage {
 
 export function historyListOf(message: ListMessage): HistoryList | undefined {
   return LISTS.get(message);
+}
+
+/** A filter as the contract's JSON, for whoever keeps it in a file. */
+export function historyFilterJson(filter: MessageInitShape<typeof HistoryFilterSchema>): JsonObject {
+  return toJson(HistoryFilterSchema, create(HistoryFilterSchema, filter)) as JsonObject;
+}
+
+/** @throws Error where it is none of `historyFilterJson` */
+export function historyFilterOfJson(json: JsonObject): HistoryFilter {
+  return fromJson(HistoryFilterSchema, json);
 }

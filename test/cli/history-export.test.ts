@@ -161,16 +161,21 @@ describe("an export", () => {
     expect(events.map((row) => row.sequence)).toEqual(events.map((_, index) => index + 1));
     expect(Object.keys(events[0] ?? {})).toEqual(EVENT_COLUMNS.map(({ name }) => name));
     expect(rowsIn((await exportTo("issuances", "--until", "2020-01-01")).out)).toEqual([]);
+    const opened = rowsIn((await exportTo("events", "--run", run, "--type", "step.opened")).out);
+    expect(opened).toMatchObject([{ type: "step.opened" }]);
+    const denied = rowsIn((await exportTo("decisions", "--not-outcome", "allow")).out);
+    expect(denied.every(({ effect }) => effect === "deny")).toBe(true);
   });
 });
 
 describe("an export is refused", () => {
   test.for([
     {
-      when: "a run is named for events",
-      args: ["events", "--run", "a"],
-      says: "rows: issuances or decisions, where",
+      when: "rows have no such field",
+      args: ["decisions", "--type", "step.opened"],
+      says: "terms.field: not type: decisions do not have it",
     },
+    { when: "rows do not end", args: ["events", "--live-at", "1h"], says: "live_at: not for events" },
     {
       when: "a state is missing",
       args: ["issuances", "--resume", "--out", "/nowhere/x"],

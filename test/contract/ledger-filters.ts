@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { countHistory } from "../../src/audit/history-count.ts";
 import { type HistoryPage, historyPage } from "../../src/audit/history-page.ts";
-import type { HistoryField, HistoryList, HistoryTerm } from "../../src/domain/history-filter.ts";
+import type { HistoryField, HistoryList, HistoryTerm, HistoryTerms } from "../../src/domain/history-filter.ts";
 import { HISTORY_FIELDS, HISTORY_LISTS, isGroupedBy } from "../../src/domain/history-filter.ts";
 import { addMicros } from "../../src/domain/time.ts";
 import type { EventRow } from "../../src/ports/ledger-reads.ts";
@@ -100,6 +100,52 @@ export function filtersContract(worldOf: () => World): void {
           await expect(history.count(list, { now }, field)).resolves.toBeInstanceOf(Array);
         }
       }
+    }
+  });
+
+  test("an export has what each filter finds, and has it still when more has happened since", async () => {
+    const world = worldOf();
+    const { parent, child, ofParent, ofChild, between } = await past(world);
+    const { history, exports } = world.store;
+    const { sequence: through } = world.ledger.head();
+    const now = world.clock.now();
+    const window = { after: 0, end: through, limit: 1_000, through, now };
+    const page = { now, limit: 1_000, oldestFirst: true };
+    const lists = {
+      issuances: [history.issuances, exports.exportedIssuances],
+      decisions: [history.decisions, exports.exportedDecisions],
+      events: [history.events, exports.exportedEvents],
+    } as const;
+    const sequencesOf = (rows: readonly { readonly sequence: number }[]) => rows.map(({ sequence }) => sequence);
+    const asked: { readonly list: keyof typeof lists; readonly filter: HistoryTerms; readonly rows: unknown }[] = [];
+    for (const [name, [read, exported]] of Object.entries(lists)) {
+      const list = name as keyof typeof lists;
+      const filters: HistoryTerms[] = [{ descendantsOf: [parent.stepId] }];
+      if (list === "issuances") filters.push({ liveAt: between }, { liveAt: addMicros(now, 1_000_000) });
+      for (const field of Object.keys(HISTORY_FIELDS) as HistoryField[]) {
+        if (!isGroupedBy(list, field)) continue;
+        for (const { value } of await history.count(list, { now }, field)) {
+          if (value !== null) filters.push({ terms: [only(field, value)] }, { terms: [not(field, value)] });
+        }
+      }
+      for (const filter of filters) {
+        const rows = await exported({ ...window, ...filter });
+        expect([list, filter, sequencesOf(rows)]).toEqual([
+          list,
+          filter,
+          sequencesOf(await read({ ...page, ...filter })),
+        ]);
+        asked.push({ list, filter, rows });
+      }
+    }
+    const credential = { jti: present(ofChild.jti) };
+    await world.ledger.perform({ act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR, now });
+    await world.ledger.perform({ act: "mark-undelivered", issuanceId: ofParent.issuanceId, now });
+    world.clock.advance(1_000);
+    await world.close(child);
+    await world.close(parent);
+    for (const { list, filter, rows } of asked) {
+      expect([list, filter, await lists[list][1]({ ...window, ...filter })]).toEqual([list, filter, rows]);
     }
   });
 

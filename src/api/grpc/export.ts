@@ -4,6 +4,7 @@ import { exportedPages } from "../../audit/exported-pages.ts";
 import { signedRecord } from "../../audit/signed-record.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
 import { invalidField } from "../../domain/errors.ts";
+import type { HistoryList } from "../../domain/history-filter.ts";
 import {
   type ExportedIssuanceSchema,
   ExportedRows,
@@ -13,7 +14,7 @@ import {
 import { StepState } from "../../gen/stint/v1/types_pb.js";
 import type { Clock } from "../../ports/clock.ts";
 import type { EnvelopeSigner } from "../../ports/envelope-signer.ts";
-import type { ExportedIssuance, ExportFilter, ExportReads, ExportWindow } from "../../ports/export-reads.ts";
+import type { ExportedIssuance, ExportFilter, ExportReads } from "../../ports/export-reads.ts";
 import type { Ledger } from "../../ports/ledger.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { issuanceMessageOf } from "../../wire/issuance-message.ts";
@@ -22,6 +23,7 @@ import { stepStateMessageOf } from "../../wire/step-message.ts";
 import { microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
 import type { Endpoint } from "./call.ts";
 import { eventMessageOf } from "./event-message.ts";
+import { rowsMeant } from "./history-filter.ts";
 import { serverStreaming } from "./streaming.ts";
 
 export type ExportPorts = {
@@ -73,16 +75,9 @@ function spanOf(request: ExportRequest, { ledger, clock }: ExportPorts) {
   return { epoch, after, through, asOf };
 }
 
-function filterOf(request: ExportRequest): ExportFilter {
-  const { runId, step, stepId, agent, since, until } = request;
-  return {
-    ...(runId === "" ? {} : { runId }),
-    ...(step === "" ? {} : { step }),
-    ...(stepId === "" ? {} : { stepId }),
-    ...(agent === "" ? {} : { agent }),
-    ...(since === undefined ? {} : { since: microsOfTimestamp(since, "since") }),
-    ...(until === undefined ? {} : { until: microsOfTimestamp(until, "until") }),
-  };
+/** @throws BrokerError INVALID_FIELD */
+function filterOf(request: ExportRequest, list: HistoryList, { through, asOf }: Span): ExportFilter {
+  return { ...rowsMeant(request, list), through, now: asOf };
 }
 
 async function* rowsOf(
@@ -90,31 +85,31 @@ async function* rowsOf(
   span: Span,
   { exports: reads, recordSigner }: Pick<ExportPorts, "exports" | "recordSigner">,
 ): AsyncGenerator<Message, void, void> {
-  const filter = filterOf(request);
   switch (request.rows) {
     case ExportedRows.ISSUANCES: {
-      const read = (window: ExportWindow) => reads.exportedIssuances(window, span.through);
-      for await (const { rows, sequence } of exportedPages(filter, span, read)) {
+      const filter = filterOf(request, "issuances", span);
+      for await (const { rows, sequence } of exportedPages(filter, span, reads.exportedIssuances)) {
         yield { sequence: BigInt(sequence), issuances: rows.map((row) => exportedIssuanceMessageOf(row, span)) };
       }
       return;
     }
-    case ExportedRows.DECISIONS:
+    case ExportedRows.DECISIONS: {
+      const filter = filterOf(request, "decisions", span);
       for await (const { rows, sequence } of exportedPages(filter, span, reads.exportedDecisions)) {
         yield { sequence: BigInt(sequence), decisions: rows.map(decisionMessageOf) };
       }
       return;
-    case ExportedRows.EVENTS:
-      if (request.runId + request.step + request.stepId + request.agent !== "") {
-        throw invalidField("rows", "issuances or decisions, where a run, a step or an agent is named");
-      }
+    }
+    case ExportedRows.EVENTS: {
+      const filter = filterOf(request, "events", span);
       for await (const { rows, sequence } of exportedPages(filter, span, reads.exportedEvents)) {
         yield { sequence: BigInt(sequence), events: rows.map(eventMessageOf) };
       }
       return;
+    }
     case ExportedRows.RECORDS: {
-      const read = (window: ExportWindow) => reads.exportedRecords(window, span.through);
-      for await (const { rows, sequence } of exportedPages(filter, span, read)) {
+      const filter = filterOf(request, "decisions", span);
+      for await (const { rows, sequence } of exportedPages(filter, span, reads.exportedRecords)) {
         const records = rows.map((row) => ({
           sequence: BigInt(row.sequence),
           envelope: JSON.stringify(signedRecord(row, span.through, recordSigner)),

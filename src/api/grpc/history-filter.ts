@@ -23,7 +23,30 @@ type Where = { readonly list: HistoryList; readonly head: Pick<Head, "epoch" | "
 export function filterOf(message: HistoryFilter | undefined, where: Where): ReadFilter {
   if (message === undefined) return pageOf(0, "");
   const { list } = where;
-  const { pageSize, pageToken, oldestFirst, descendantsOf } = message;
+  const { pageSize, pageToken, oldestFirst } = message;
+  return {
+    ...pageOf(pageSize, oldestFirst ? "" : pageToken),
+    ...(oldestFirst ? { oldestFirst, ...placeOf(pageToken, "page_token", where.head) } : {}),
+    ...rowsMeant(message, list),
+  };
+}
+
+/** What of a filter says which rows are meant. */
+type RowsMessage = Pick<
+  HistoryFilter,
+  "runId" | "step" | "stepId" | "agent" | "since" | "until" | "terms" | "descendantsOf" | "liveAt"
+>;
+
+/**
+ * Which rows of a list are meant, on whatever page.
+ *
+ * @throws BrokerError INVALID_FIELD as `filterOf` does
+ */
+export function rowsMeant(
+  message: RowsMessage,
+  list: HistoryList,
+): Pick<ReadFilter, "terms" | "descendantsOf" | "since" | "until" | "liveAt"> {
+  const { descendantsOf } = message;
   const terms = [...namedTerms(message), ...termsOf(message.terms, list)];
   const instant = (name: "since" | "until" | "liveAt", field: string) => {
     const timestamp = message[name];
@@ -35,8 +58,6 @@ export function filterOf(message: HistoryFilter | undefined, where: Where): Read
     throw invalidField("descendants_of", `at most ${LIMITS.historyValuesMax} steps`);
   }
   return {
-    ...pageOf(pageSize, oldestFirst ? "" : pageToken),
-    ...(oldestFirst ? { oldestFirst, ...placeOf(pageToken, "page_token", where.head) } : {}),
     ...(terms.length === 0 ? {} : { terms }),
     ...(descendantsOf.length === 0 ? {} : { descendantsOf }),
     ...instant("since", "since"),
@@ -70,7 +91,7 @@ export function callsFilterOf(message: HistoryFilter | undefined): ReadFilter {
 }
 
 /** The fields that have a member of their own. */
-function namedTerms({ runId, step, stepId, agent }: HistoryFilter): readonly HistoryTerm[] {
+function namedTerms({ runId, step, stepId, agent }: RowsMessage): readonly HistoryTerm[] {
   const named = { run: runId, step, step_id: stepId, agent } as const;
   return (Object.keys(named) as (keyof typeof named)[]).flatMap((field): HistoryTerm[] =>
     named[field] === "" ? [] : [{ field, values: [named[field]], isExcluded: false }],

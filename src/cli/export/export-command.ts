@@ -1,32 +1,25 @@
 import { Argument, type Command, Option } from "commander";
+import type { HistoryList } from "../../domain/history-filter.ts";
+import { historyFilterJson } from "../../wire/history-message.ts";
 import type { Context } from "../context.ts";
 import { usageFailure } from "../failure.ts";
-import { instantFlag } from "../flags.ts";
+import { addRowFlags, type HistoryFlags, historyFilterOf } from "../history-flags.ts";
 import { acting } from "../session.ts";
 import { EXPORT_FORMATS, type ExportFormat, ROWS_NAMES, type RowsName } from "./export-names.ts";
 
-type ExportOptions = {
-  readonly format: ExportFormat;
-  readonly out: string;
-  readonly resume?: boolean;
-  readonly run?: string;
-  readonly step?: string;
-  readonly stepId?: string;
-  readonly agent?: string;
-  /** Milliseconds since 1970. */
-  readonly since?: number;
-  readonly until?: number;
-};
+type ExportOptions = HistoryFlags & { readonly format: ExportFormat; readonly out: string; readonly resume?: boolean };
 
-const FILTERS = ["run", "step", "stepId", "agent", "since", "until"] as const;
+/** Of which lists the rows are: records are of decisions. */
+const LISTS = ["issuances", "decisions", "events"] as const satisfies readonly HistoryList[];
 
 export function addExport(history: Command, context: Context): void {
-  addConditions(
+  addRowFlags(
     history
       .command("export")
       .description(
         "all rows as they stand now, oldest first, to a file: the same rows whenever the same export is resumed",
       ),
+    LISTS,
     context,
   )
     .addArgument(new Argument("<rows>", "what is exported").choices(ROWS_NAMES))
@@ -43,38 +36,19 @@ export function addExport(history: Command, context: Context): void {
     .action(
       acting(context, async (session, options: ExportOptions, rows: RowsName) => {
         const { format, out } = options;
+        const filter = historyFilterJson(historyFilterOf(LISTS, options));
         if (format === "parquet" && out === "-") throw usageFailure("parquet takes an --out, a new directory");
         // Loaded where it is run: other commands of history have no need of it.
         const { resumeExport, runExport } = await import("./run-export.ts");
         if (options.resume !== true) {
-          await runExport(session, scopeOf(rows, options), out);
+          await runExport(session, { rows, format, filter }, out);
           return;
         }
         if (out === "-") throw usageFailure("--resume takes the --out of the export that broke off");
-        if (FILTERS.some((name) => options[name] !== undefined)) {
+        if (Object.keys(filter).length > 0) {
           throw usageFailure("--resume goes on with the filters that the export began with, and takes none");
         }
         await resumeExport(session, { rows, format }, out);
       }),
     );
-}
-
-function addConditions(command: Command, context: Context): Command {
-  const instant = (text: string) => instantFlag(text, context.now());
-  return (
-    command
-      .option("--run <run>", "of this run")
-      .option("--step <step>", "of this step, all attempts")
-      // A variable of its own: STINT_STEP_ID is set for every command that runs as a step, and would hide all others.
-      .addOption(new Option("--step-id <id>", "of this step").env("STINT_HISTORY_STEP_ID"))
-      .option("--agent <agent>", "of this agent")
-      .option("--since <instant>", "not before: 2026-01-31T12:00:00Z, or a time ago such as 15m", instant)
-      .option("--until <instant>", "before", instant)
-  );
-}
-
-function scopeOf(rows: RowsName, options: ExportOptions) {
-  const { format, run = "", step = "", stepId = "", agent = "", since, until } = options;
-  const micros = (ms: number | undefined) => (ms === undefined ? null : ms * 1_000);
-  return { rows, format, run, step, stepId, agent, since: micros(since), until: micros(until) };
 }

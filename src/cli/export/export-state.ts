@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
+import type { historyFilterJson } from "../../wire/history-message.ts";
 import { usageFailure } from "../failure.ts";
 import { writeWhole } from "../write-whole.ts";
 import type { ExportFormat, RowsName } from "./export-names.ts";
@@ -9,13 +10,8 @@ import type { Settled } from "./export-sink.ts";
 export type ExportScope = {
   readonly rows: RowsName;
   readonly format: ExportFormat;
-  readonly run: string;
-  readonly step: string;
-  readonly stepId: string;
-  readonly agent: string;
-  /** Microseconds since 1970. */
-  readonly since: number | null;
-  readonly until: number | null;
+  /** The contract's JSON. */
+  readonly filter: ReturnType<typeof historyFilterJson>;
 };
 
 /** The ledger as the export sees it: what came later is not in it. */
@@ -27,11 +23,10 @@ export type ExportedLedger = {
 };
 
 /** How far an export has come. */
-export type ExportState = Settled & {
-  readonly version: 1;
-  readonly scope: ExportScope;
-  readonly ledger: ExportedLedger;
-};
+export type ExportState = Settled & { readonly scope: ExportScope; readonly ledger: ExportedLedger };
+
+/** Of the file in which a state is kept. */
+const VERSION = 2;
 
 /** Under which name an export is written until it is whole, so that nobody takes a part for all of it. */
 export function partialPath(out: string): string {
@@ -43,7 +38,7 @@ function statePath(out: string): string {
 }
 
 export async function keepState(out: string, state: ExportState): Promise<void> {
-  await writeWhole(statePath(out), `${JSON.stringify(state, undefined, 2)}\n`);
+  await writeWhole(statePath(out), `${JSON.stringify({ version: VERSION, ...state }, undefined, 2)}\n`);
 }
 
 export async function forgetState(out: string): Promise<void> {
@@ -52,13 +47,14 @@ export async function forgetState(out: string): Promise<void> {
 
 /** @throws Failure when there is nothing to go on with */
 export async function readState(out: string): Promise<ExportState> {
-  let state: ExportState;
+  let kept: ExportState & { readonly version: number };
   try {
-    state = JSON.parse(await readFile(statePath(out), "utf8")) as ExportState;
+    kept = JSON.parse(await readFile(statePath(out), "utf8")) as typeof kept;
   } catch {
     throw usageFailure(`--resume: there is no export of ${out} that broke off`);
   }
-  if (state.version !== 1) throw usageFailure(`--resume: ${statePath(out)} is another version's`);
+  const { version, ...state } = kept;
+  if (version !== VERSION) throw usageFailure(`--resume: ${statePath(out)} is another version's`);
   return state;
 }
 

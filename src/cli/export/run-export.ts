@@ -9,6 +9,7 @@ import {
   type ExportResponse,
   History,
 } from "../../gen/stint/v1/history_pb.js";
+import { historyFilterOfJson } from "../../wire/history-message.ts";
 import { microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
@@ -137,14 +138,14 @@ async function exportOf<Row>(
 /** Asks for the rows that are not written yet, as the ledger was when the export began. */
 function requestOf(rows: ExportedRows, scope: ExportScope, state: ExportState | undefined) {
   const instant = (micros: number) => timestampOfMicros(micros as UnixMicros);
+  const { terms, descendantsOf, since, until, liveAt } = historyFilterOfJson(scope.filter);
   return {
     rows,
-    runId: scope.run,
-    step: scope.step,
-    stepId: scope.stepId,
-    agent: scope.agent,
-    ...(scope.since === null ? {} : { since: instant(scope.since) }),
-    ...(scope.until === null ? {} : { until: instant(scope.until) }),
+    terms,
+    descendantsOf,
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+    ...(liveAt === undefined ? {} : { liveAt }),
     ...(state === undefined
       ? {}
       : {
@@ -208,7 +209,7 @@ async function writeAll<Row>(
   async function keep(): Promise<void> {
     unkept = 0;
     const settled = await sink.settle();
-    if (settled !== undefined) await keepState(out, { version: 1, scope, ledger, ...settled });
+    if (settled !== undefined) await keepState(out, { scope, ledger, ...settled });
   }
 
   try {

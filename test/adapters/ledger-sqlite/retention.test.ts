@@ -205,7 +205,8 @@ test("what is pruned is answered as pruned, with its hash, and never as missing"
       leaf: Buffer.from(leaf).toString("hex"),
     }));
     expect(row).toEqual({ bytes: 0, leaf: leafHash });
-    const records = await exports.exportedRecords({ after: 0, end: events.length + 1, limit: 100 }, events.length);
+    const [through, now] = [events.length, world.clock.now()];
+    const records = await exports.exportedRecords({ after: 0, end: through + 1, limit: 100, through, now });
     const digests = records.filter(({ decision }) => decision.stepId === over.stepId).map(({ event }) => event);
     expect(digests).toEqual([{ rfc6962leaf: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
     expect((await history.issuances({ now: world.clock.now(), limit: 10 })).length).toBe(3);

@@ -4403,13 +4403,12 @@ func (x *LeftOut) GetMaxCalls() uint32 {
 
 // Absent members do not filter.
 type ExportRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	Rows  ExportedRows           `protobuf:"varint,1,opt,name=rows,proto3,enum=stint.v1.ExportedRows" json:"rows,omitempty"`
-	// What has to do with steps alone; of events, none of these four.
-	RunId  string `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
-	Step   string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
-	StepId string `protobuf:"bytes,4,opt,name=step_id,json=stepId,proto3" json:"step_id,omitempty"`
-	Agent  string `protobuf:"bytes,5,opt,name=agent,proto3" json:"agent,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Rows   ExportedRows           `protobuf:"varint,1,opt,name=rows,proto3,enum=stint.v1.ExportedRows" json:"rows,omitempty"`
+	RunId  string                 `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	Step   string                 `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	StepId string                 `protobuf:"bytes,4,opt,name=step_id,json=stepId,proto3" json:"step_id,omitempty"`
+	Agent  string                 `protobuf:"bytes,5,opt,name=agent,proto3" json:"agent,omitempty"`
 	// When rows were recorded.
 	Since *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
 	Until *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
@@ -4420,7 +4419,13 @@ type ExportRequest struct {
 	// When it is judged what has expired; absent: now.
 	AsOf *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
 	// Of an export that goes on, the epoch in which it began; empty: any. Another one has other rows, and is refused.
-	Epoch         string `protobuf:"bytes,11,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch string `protobuf:"bytes,11,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// All of them hold, each as it was at through_sequence. Fields that the list of these rows has; records have those of decisions.
+	Terms []*HistoryTerm `protobuf:"bytes,12,rep,name=terms,proto3" json:"terms,omitempty"`
+	// As in HistoryFilter.
+	DescendantsOf []string `protobuf:"bytes,13,rep,name=descendants_of,json=descendantsOf,proto3" json:"descendants_of,omitempty"`
+	// As in HistoryFilter; of issuances alone.
+	LiveAt        *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=live_at,json=liveAt,proto3" json:"live_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4530,6 +4535,27 @@ func (x *ExportRequest) GetEpoch() string {
 		return x.Epoch
 	}
 	return ""
+}
+
+func (x *ExportRequest) GetTerms() []*HistoryTerm {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetDescendantsOf() []string {
+	if x != nil {
+		return x.DescendantsOf
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetLiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LiveAt
+	}
+	return nil
 }
 
 type ExportResponse struct {
@@ -5165,7 +5191,7 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\tdatatypes\x18\x04 \x03(\tR\tdatatypes\x12 \n" +
 	"\tmax_calls\x18\x05 \x01(\rH\x00R\bmaxCalls\x88\x01\x01B\f\n" +
 	"\n" +
-	"_max_calls\"\x92\x03\n" +
+	"_max_calls\"\x9b\x04\n" +
 	"\rExportRequest\x12*\n" +
 	"\x04rows\x18\x01 \x01(\x0e2\x16.stint.v1.ExportedRowsR\x04rows\x12\x15\n" +
 	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x12\n" +
@@ -5178,7 +5204,10 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x10through_sequence\x18\t \x01(\x04R\x0fthroughSequence\x12/\n" +
 	"\x05as_of\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
-	"\x05epoch\x18\v \x01(\tR\x05epoch\"\x9f\x02\n" +
+	"\x05epoch\x18\v \x01(\tR\x05epoch\x12+\n" +
+	"\x05terms\x18\f \x03(\v2\x15.stint.v1.HistoryTermR\x05terms\x12%\n" +
+	"\x0edescendants_of\x18\r \x03(\tR\rdescendantsOf\x123\n" +
+	"\alive_at\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\x06liveAt\"\x9f\x02\n" +
 	"\x0eExportResponse\x12+\n" +
 	"\x05begun\x18\x01 \x01(\v2\x15.stint.v1.ExportBegunR\x05begun\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x128\n" +
@@ -5448,47 +5477,49 @@ var file_stint_v1_history_proto_depIdxs = []int32{
 	58,  // 82: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
 	58,  // 83: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
 	58,  // 84: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
-	56,  // 85: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
-	57,  // 86: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
-	15,  // 87: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
-	26,  // 88: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
-	55,  // 89: stint.v1.ExportResponse.records:type_name -> stint.v1.AuditRecord
-	58,  // 90: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
-	61,  // 91: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
-	62,  // 92: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
-	9,   // 93: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
-	11,  // 94: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
-	13,  // 95: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
-	22,  // 96: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
-	24,  // 97: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
-	27,  // 98: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
-	41,  // 99: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
-	36,  // 100: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
-	38,  // 101: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
-	6,   // 102: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
-	29,  // 103: stint.v1.History.TellDescendants:input_type -> stint.v1.TellDescendantsRequest
-	33,  // 104: stint.v1.History.ListGrantUse:input_type -> stint.v1.ListGrantUseRequest
-	44,  // 105: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
-	53,  // 106: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
-	10,  // 107: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
-	12,  // 108: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
-	14,  // 109: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
-	23,  // 110: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
-	25,  // 111: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
-	28,  // 112: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
-	42,  // 113: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
-	37,  // 114: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
-	39,  // 115: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
-	7,   // 116: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
-	30,  // 117: stint.v1.History.TellDescendants:output_type -> stint.v1.TellDescendantsResponse
-	34,  // 118: stint.v1.History.ListGrantUse:output_type -> stint.v1.ListGrantUseResponse
-	45,  // 119: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
-	54,  // 120: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
-	107, // [107:121] is the sub-list for method output_type
-	93,  // [93:107] is the sub-list for method input_type
-	93,  // [93:93] is the sub-list for extension type_name
-	93,  // [93:93] is the sub-list for extension extendee
-	0,   // [0:93] is the sub-list for field type_name
+	5,   // 85: stint.v1.ExportRequest.terms:type_name -> stint.v1.HistoryTerm
+	58,  // 86: stint.v1.ExportRequest.live_at:type_name -> google.protobuf.Timestamp
+	56,  // 87: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
+	57,  // 88: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
+	15,  // 89: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
+	26,  // 90: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
+	55,  // 91: stint.v1.ExportResponse.records:type_name -> stint.v1.AuditRecord
+	58,  // 92: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
+	61,  // 93: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
+	62,  // 94: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
+	9,   // 95: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
+	11,  // 96: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
+	13,  // 97: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
+	22,  // 98: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
+	24,  // 99: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
+	27,  // 100: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
+	41,  // 101: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
+	36,  // 102: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
+	38,  // 103: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
+	6,   // 104: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
+	29,  // 105: stint.v1.History.TellDescendants:input_type -> stint.v1.TellDescendantsRequest
+	33,  // 106: stint.v1.History.ListGrantUse:input_type -> stint.v1.ListGrantUseRequest
+	44,  // 107: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
+	53,  // 108: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
+	10,  // 109: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
+	12,  // 110: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
+	14,  // 111: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
+	23,  // 112: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
+	25,  // 113: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
+	28,  // 114: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
+	42,  // 115: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
+	37,  // 116: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
+	39,  // 117: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
+	7,   // 118: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
+	30,  // 119: stint.v1.History.TellDescendants:output_type -> stint.v1.TellDescendantsResponse
+	34,  // 120: stint.v1.History.ListGrantUse:output_type -> stint.v1.ListGrantUseResponse
+	45,  // 121: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
+	54,  // 122: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
+	109, // [109:123] is the sub-list for method output_type
+	95,  // [95:109] is the sub-list for method input_type
+	95,  // [95:95] is the sub-list for extension type_name
+	95,  // [95:95] is the sub-list for extension extendee
+	0,   // [0:95] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_history_proto_init() }

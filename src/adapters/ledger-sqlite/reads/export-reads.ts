@@ -1,23 +1,26 @@
 import { hash } from "node:crypto";
 import type { EventDigest } from "../../../domain/audit-record.ts";
-import type { ExportFilter, ExportReads, ExportWindow } from "../../../ports/export-reads.ts";
+import type { ExportReads, ExportWindow } from "../../../ports/export-reads.ts";
 import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
 import { EVENT, eventRowOf, isPruned, type StoredEvent } from "../tables/event-table.ts";
 import { exportedIssuanceOf, ISSUANCE, type StoredExportedIssuance } from "../tables/issuance-table.ts";
 import { effectOf, STEP, type StoredEffect } from "../tables/step-table.ts";
-import { type Condition, pageConditions, readPage, when } from "./history-page.ts";
+import { LIST_SQL } from "./history-fields.ts";
+import { type Condition, pageConditions, readPage } from "./history-page.ts";
+import { conditionsOn } from "./history-terms.ts";
 import type { Reader } from "./reader.ts";
 
 export function createExportReads({ read }: Reader): ExportReads {
   async function exportedDecisions(window: ExportWindow) {
-    const conditions = [...windowConditions("d", window), ...stepConditions("d", window)];
+    const conditions = conditionsIn("decisions", window);
     const page = { select: DECISION.history, conditions, orderBy: "d.sequence", limit: window.limit };
     return read((db) => readPage<DecisionRow>(db, page)).map(decisionOf);
   }
 
   return {
     exportedDecisions,
-    async exportedRecords(window, through) {
+    async exportedRecords(window) {
+      const { through } = window;
       const decisions = await exportedDecisions(window);
       const sequences = JSON.stringify(decisions.map(({ sequence }) => sequence));
       const stepIds = JSON.stringify(decisions.flatMap(({ stepId }) => stepId ?? []));
@@ -33,15 +36,15 @@ export function createExportReads({ read }: Reader): ExportReads {
         return { sequence: decision.sequence, decision, event, ...(effect !== undefined && { effect }) };
       });
     },
-    async exportedIssuances(window, through) {
-      const conditions = [...windowConditions("i", window, { through }), ...stepConditions("s", window)];
+    async exportedIssuances(window) {
+      const conditions = conditionsIn("issuances", window);
       const page = { select: ISSUANCE.exported, conditions, orderBy: "i.sequence", limit: window.limit };
       return read((db) => readPage<StoredExportedIssuance>(db, page)).map(exportedIssuanceOf);
     },
     async exportedEvents(window) {
       const page = {
         select: EVENT.history,
-        conditions: windowConditions("e", window),
+        conditions: conditionsIn("events", window),
         orderBy: "e.sequence",
         limit: window.limit,
       };
@@ -56,23 +59,14 @@ function digestOf({ canonical, leafHash }: Pick<StoredEvent, "canonical" | "leaf
   return { sha256: hash("sha256", canonical) };
 }
 
-/** Conditions on the step that something belongs to. */
-function stepConditions(step: string, filter: ExportFilter): readonly Condition[] {
+/** What a window holds of the rows that its filter means. */
+function conditionsIn(list: "issuances" | "decisions" | "events", window: ExportWindow): readonly Condition[] {
+  const { after, end, since, until, ...filter } = window;
+  const { alias } = LIST_SQL[list];
+  const bounds = { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) };
   return [
-    ...when(`${step}.run_id = @runId`, "runId", filter.runId),
-    ...when(`${step}.step = @step`, "step", filter.step),
-    ...when(`${step}.step_id = @stepId`, "stepId", filter.stepId),
-    ...when(`${step}.agent = @agent`, "agent", filter.agent),
+    { sql: `${alias}.sequence > @after AND ${alias}.sequence <= @end`, values: { after, end } },
+    ...pageConditions(alias, bounds),
+    ...conditionsOn(list, filter),
   ];
-}
-
-/** @param selected - values that the selection itself names. */
-function windowConditions(
-  table: string,
-  window: ExportWindow,
-  selected: Condition["values"] = {},
-): readonly Condition[] {
-  const { after, end, ...filter } = window;
-  const sql = `${table}.sequence > @after AND ${table}.sequence <= @end`;
-  return [{ sql, values: { after, end, ...selected } }, ...pageConditions(table, filter)];
 }

@@ -1,5 +1,5 @@
 import type { HistoryField, HistoryList } from "../../../domain/history-filter.ts";
-import { ISSUANCE_OUTCOME } from "../tables/issuance-table.ts";
+import { ISSUANCE_OUTCOME, ISSUANCE_OUTCOME_THROUGH } from "../tables/issuance-table.ts";
 
 /**
  * Where a field's values are in the rows of a list: in one expression, or in each row of `from`. `covers` is the text by which a row
@@ -9,7 +9,8 @@ export type FieldSql =
   | { readonly value: string; readonly isNumber?: true; readonly isBelow?: true; readonly isText?: true }
   | { readonly each: string; readonly from: string; readonly covers?: string };
 
-type FieldsSql = { readonly [Field in HistoryField]?: FieldSql };
+/** By the fields that a list has. */
+export type FieldsSql = { readonly [Field in HistoryField]?: FieldSql };
 
 const runtimeName = (entryId: string) =>
   `(SELECT n.name FROM registration_entry AS n WHERE n.entry_id = ${entryId} AND n.kind = 'runtime')`;
@@ -114,6 +115,13 @@ export const FIELD_SQL: { readonly [List in HistoryList]: FieldsSql } = {
   },
 };
 
+/** The fields of issuances that later events change, as they were at the sequence `@through`. */
+export const ISSUANCE_FIELD_SQL_THROUGH: FieldsSql = {
+  ...FIELD_SQL.issuances,
+  outcome: { value: ISSUANCE_OUTCOME_THROUGH.name },
+  reason: { value: ISSUANCE_OUTCOME_THROUGH.reason },
+};
+
 /** Of a list: its rows, the alias of the table that they are rows of, and for how many each of them stands. */
 export const LIST_SQL = {
   issuances: {
@@ -149,3 +157,9 @@ export const LIVE_AT_SQL = {
     x.recorded_at_us <= @liveAt AND x.state <> 'failed' AND coalesce(x.ended_at_us > @liveAt, 1)
     AND (x.endable = 1 OR x.expires_at_s * 1000000 > @liveAt)`,
 } as const;
+
+/** The same of issuances, as far as it was known at the sequence `@through`. */
+export const ISSUANCE_LIVE_AT_SQL_THROUGH = `
+  coalesce(i.undelivered_sequence > @through, 1) AND i.issued_at_us <= @liveAt AND i.expires_at_s * 1000000 > @liveAt
+  AND coalesce(i.revoked_sequence > @through OR i.revoked_at_us > @liveAt, 1)
+  AND coalesce(s.closed_sequence > @through OR s.closed_at_us > @liveAt, 1)`;

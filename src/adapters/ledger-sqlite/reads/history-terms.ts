@@ -3,7 +3,14 @@ import type { HistoryField, HistoryList, HistoryTerm, HistoryTerms } from "../..
 import type { UnixMicros } from "../../../domain/time.ts";
 import type { HistoryFilter } from "../../../ports/ledger-reads.ts";
 import { RUN } from "../tables/run-table.ts";
-import { FIELD_SQL, type FieldSql, LIVE_AT_SQL } from "./history-fields.ts";
+import {
+  FIELD_SQL,
+  type FieldSql,
+  type FieldsSql,
+  ISSUANCE_FIELD_SQL_THROUGH,
+  ISSUANCE_LIVE_AT_SQL_THROUGH,
+  LIVE_AT_SQL,
+} from "./history-fields.ts";
 import { type Condition, joined, valuesOf, whereOf } from "./history-page.ts";
 
 /** Steps and all that was delegated from them, at any depth. */
@@ -21,6 +28,8 @@ type Asked = HistoryTerms &
   Pick<HistoryFilter, "runId" | "step" | "stepId" | "agent"> & {
     /** The instant at which the outcome of an issuance is judged. */
     readonly now?: UnixMicros;
+    /** The sequence at which it is judged; absent: as it is now. */
+    readonly through?: number;
   };
 
 type DescendantsOf = HistoryTerms["descendantsOf"];
@@ -38,27 +47,29 @@ function termsOf({ runId, step, stepId, agent, terms = [] }: Asked): readonly Hi
 /** Conditions on the rows of a list, by the aliases of `LIST_SQL`. */
 export function conditionsOn(list: HistoryList, filter: Asked): readonly Condition[] {
   const terms = termsOf(filter);
-  const { liveAt, descendantsOf } = filter;
-  const lives = LIVE_AT_SQL as { readonly [List in HistoryList]?: string };
+  const { liveAt, descendantsOf, now, through } = filter;
+  const isThrough = list === "issuances" && through !== undefined;
+  const fields = isThrough ? ISSUANCE_FIELD_SQL_THROUGH : FIELD_SQL[list];
+  const lives: { readonly [List in HistoryList]?: string } = {
+    ...LIVE_AT_SQL,
+    ...(isThrough ? { issuances: ISSUANCE_LIVE_AT_SQL_THROUGH } : {}),
+  };
   const live = liveAt === undefined ? undefined : lives[list];
   return [
-    ...(list === "events" ? eventConditions(terms, descendantsOf) : rowConditions(list, terms)),
+    ...(list === "events" ? eventConditions(terms, descendantsOf) : rowConditions(list, fields, terms)),
     ...(list === "issuances" ? throughSteps(terms, descendantsOf) : []),
     ...(list === "events" ? [] : descendantConditions(list, descendantsOf)),
     ...(live === undefined || liveAt === undefined ? [] : [{ sql: live, values: { liveAt } }]),
-    ...(list !== "issuances" || filter.now === undefined ? [] : [{ sql: "@now", values: { now: filter.now } }]),
+    ...(list !== "issuances" || now === undefined ? [] : [{ sql: "@now", values: { now } }]),
+    ...(isThrough ? [{ sql: "@through", values: { through } }] : []),
   ];
 }
 
-function rowConditions(list: HistoryList, terms: readonly HistoryTerm[]): readonly Condition[] {
-  return terms.map((term, position) => conditionOf(FIELD_SQL[list], term, `${list}${position}`));
+function rowConditions(list: HistoryList, fields: FieldsSql, terms: readonly HistoryTerm[]): readonly Condition[] {
+  return terms.map((term, position) => conditionOf(fields, term, `${list}${position}`));
 }
 
-function conditionOf(
-  fields: { readonly [Field in HistoryField]?: FieldSql },
-  { field, values, isExcluded }: HistoryTerm,
-  name: string,
-): Condition {
+function conditionOf(fields: FieldsSql, { field, values, isExcluded }: HistoryTerm, name: string): Condition {
   const sql = fields[field];
   // A list without such a field has no row that has the value.
   if (sql === undefined) return { sql: isExcluded ? "1 = 1" : "1 = 0", values: {} };

@@ -51,11 +51,14 @@ const revokedThrough = (own: string, ofStep: string) => `
   CASE WHEN i.revoked_sequence <= @through THEN ${own}
        WHEN s.closed_sequence <= @through AND ${ENDED_WITH_STEP} THEN ${ofStep} END`;
 
+const REVOKED_SEQUENCE_THROUGH = revokedThrough("i.revoked_sequence", "s.closed_sequence");
+const REVOCATION_REASON_THROUGH = revokedThrough("i.revocation_reason", "s.close_reason");
+
 const COLUMNS_THROUGH = columns({
   undelivered: "CASE WHEN i.undelivered_sequence <= @through THEN i.undelivered_sequence END",
-  revokedSequence: revokedThrough("i.revoked_sequence", "s.closed_sequence"),
+  revokedSequence: REVOKED_SEQUENCE_THROUGH,
   revokedAt: revokedThrough("i.revoked_at_us", "s.closed_at_us"),
-  reason: revokedThrough("i.revocation_reason", "s.close_reason"),
+  reason: REVOCATION_REASON_THROUGH,
   // A step has credentials only once it is open.
   state: "CASE WHEN s.closed_sequence IS NULL OR s.closed_sequence <= @through THEN s.state ELSE 'OPEN' END",
 });
@@ -142,11 +145,21 @@ export const ISSUANCE_STATE = {
 
 /** The same in one word, and why it was taken back. */
 export const ISSUANCE_OUTCOME = {
-  name: `
-    CASE WHEN i.undelivered_sequence IS NOT NULL THEN 'undelivered' WHEN ${REVOKED_SEQUENCE} IS NOT NULL THEN 'revoked'
-         WHEN i.expires_at_s * 1000000 <= @now THEN 'expired' ELSE 'live' END`,
+  name: outcomeOf("i.undelivered_sequence IS NOT NULL", REVOKED_SEQUENCE),
   reason: REVOCATION_REASON,
 } as const;
+
+/** The same as it was at the sequence `@through`. */
+export const ISSUANCE_OUTCOME_THROUGH = {
+  name: outcomeOf("coalesce(i.undelivered_sequence <= @through, 0)", REVOKED_SEQUENCE_THROUGH),
+  reason: REVOCATION_REASON_THROUGH,
+} as const;
+
+function outcomeOf(isUndelivered: string, revokedSequence: string): string {
+  return `
+    CASE WHEN ${isUndelivered} THEN 'undelivered' WHEN ${revokedSequence} IS NOT NULL THEN 'revoked'
+         WHEN i.expires_at_s * 1000000 <= @now THEN 'expired' ELSE 'live' END`;
+}
 
 /** What projections look at. */
 export type IssuanceSubject = {

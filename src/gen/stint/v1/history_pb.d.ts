@@ -2126,8 +2126,6 @@ export declare type ExportRequest = Message<"stint.v1.ExportRequest"> & {
   rows: ExportedRows;
 
   /**
-   * What has to do with steps alone; of events, none of these four.
-   *
    * @generated from field: string run_id = 2;
    */
   runId: string;
@@ -2186,6 +2184,27 @@ export declare type ExportRequest = Message<"stint.v1.ExportRequest"> & {
    * @generated from field: string epoch = 11;
    */
   epoch: string;
+
+  /**
+   * All of them hold, each as it was at through_sequence. Fields that the list of these rows has; records have those of decisions.
+   *
+   * @generated from field: repeated stint.v1.HistoryTerm terms = 12;
+   */
+  terms: HistoryTerm[];
+
+  /**
+   * As in HistoryFilter.
+   *
+   * @generated from field: repeated string descendants_of = 13;
+   */
+  descendantsOf: string[];
+
+  /**
+   * As in HistoryFilter; of issuances alone.
+   *
+   * @generated from field: google.protobuf.Timestamp live_at = 14;
+   */
+  liveAt?: Timestamp | undefined;
 };
 
 /**

@@ -828,7 +828,7 @@ class LeftOut(_message.Message):
     def __init__(self, element: _Optional[_Union[_types_pb2.GrantElement, _Mapping]] = ..., actions: _Optional[_Iterable[str]] = ..., locations: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., max_calls: _Optional[int] = ...) -> None: ...
 
 class ExportRequest(_message.Message):
-    __slots__ = ("rows", "run_id", "step", "step_id", "agent", "since", "until", "after_sequence", "through_sequence", "as_of", "epoch")
+    __slots__ = ("rows", "run_id", "step", "step_id", "agent", "since", "until", "after_sequence", "through_sequence", "as_of", "epoch", "terms", "descendants_of", "live_at")
     ROWS_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -840,6 +840,9 @@ class ExportRequest(_message.Message):
     THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    DESCENDANTS_OF_FIELD_NUMBER: _ClassVar[int]
+    LIVE_AT_FIELD_NUMBER: _ClassVar[int]
     rows: ExportedRows
     run_id: str
     step: str
@@ -851,7 +854,10 @@ class ExportRequest(_message.Message):
     through_sequence: int
     as_of: _timestamp_pb2.Timestamp
     epoch: str
-    def __init__(self, rows: _Optional[_Union[ExportedRows, str]] = ..., run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., epoch: _Optional[str] = ...) -> None: ...
+    terms: _containers.RepeatedCompositeFieldContainer[HistoryTerm]
+    descendants_of: _containers.RepeatedScalarFieldContainer[str]
+    live_at: _timestamp_pb2.Timestamp
+    def __init__(self, rows: _Optional[_Union[ExportedRows, str]] = ..., run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., epoch: _Optional[str] = ..., terms: _Optional[_Iterable[_Union[HistoryTerm, _Mapping]]] = ..., descendants_of: _Optional[_Iterable[str]] = ..., live_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ExportResponse(_message.Message):
     __slots__ = ("begun", "sequence", "issuances", "decisions", "events", "records")
