@@ -148,6 +148,10 @@ bench-history: install ## what a page of history costs as a ledger grows, up to 
 bench-pruning: install ## what a snapshot and a pruning take, whom they keep waiting, and what they give back, of EVENTS=300000
 	@node scripts/bench/pruning.ts $(if $(EVENTS),--events '$(EVENTS)')
 
+.PHONY: bench-large
+bench-large: install ## what a broker is like on a ledger of EVENTS=10000000, next to one on an empty ledger; needs go
+	@node scripts/bench/large.ts $(if $(EVENTS),--events '$(EVENTS)') $(if $(ROUNDS),--rounds '$(ROUNDS)')
+
 .PHONY: bench-python
 bench-python: $(PYTHON_TOOLS)/installed ## what the Python verifier costs next to PyJWT
 	@$(PIP) --no-deps --no-build-isolation --force-reinstall ./clients/python

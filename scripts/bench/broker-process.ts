@@ -9,7 +9,7 @@ import { stringify } from "yaml";
 import { freePort } from "../../test/free-port.ts";
 import { ROOT } from "./checkout.ts";
 import { DELAY_FILE_VARIABLE } from "./event-loop-delay-file.ts";
-import { entriesOf } from "./workload.ts";
+import { entriesOf, TRUST_DOMAIN } from "./workload.ts";
 
 const EVENT_LOOP_DELAY = new URL("event-loop-delay.ts", import.meta.url).href;
 
@@ -49,7 +49,7 @@ export async function startBroker(
   const delayFile = join(directory, "event-loop-delay.json");
   const port = await freePort();
   const config = {
-    trust_domain: "bench.example",
+    trust_domain: TRUST_DOMAIN,
     issuer: "https://broker.bench.example",
     data_directory: options.dataDirectory ?? join(directory, "data"),
     development: true,

@@ -19,7 +19,7 @@ const CLOSES = 15;
 /** In one slice, of what a thousand verifiers are told. */
 const TOLD_CLOSES = 5;
 /** Measured in daemons of their own. */
-const APART: readonly Row[] = ["bulk", "join", "start"];
+const APART: readonly Row[] = ["bulk", "tree", "join", "start"];
 /** A commit that lets its verifiers wait, does so for half a minute. */
 const JOIN_ROUNDS = 2;
 /** Of a verifier, in one slice. */
@@ -31,7 +31,10 @@ export const LOAD_FIGURES: readonly Figure<Loaded>[] = [
   ["a second", "more", ({ count, wallSeconds }) => count / wallSeconds],
   ["broker µs", "less", ({ cpuSeconds, count }) => (cpuSeconds.broker / count) * 1_000_000],
 ];
-const FIGURES_OF_CALLERS: readonly Figure<Loaded>[] = [...LOAD_FIGURES, ["p99 ms", "less", ({ p99Ms }) => p99Ms]];
+export const FIGURES_OF_CALLERS: readonly Figure<Loaded>[] = [
+  ...LOAD_FIGURES,
+  ["p99 ms", "less", ({ p99Ms }) => p99Ms],
+];
 const CLOSING_FIGURES: readonly Figure<Closings>[] = [
   ["answer p50 ms", "less", ({ returnedP50Ms }) => returnedP50Ms],
   ["answer p99 ms", "less", ({ returnedP99Ms }) => returnedP99Ms],

@@ -1,5 +1,6 @@
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { Step } from "../../src/domain/step.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import type { World } from "../../test/contract/ledger-world.ts";
 
 const STEPS_AT_A_TIME = 64;
@@ -12,8 +13,15 @@ export type FilledLedger = {
   first(): Step | undefined;
 };
 
-/** @param agentOf - whose the step with this number is. */
-export function fillLedger(world: World, agentOf: (step: number) => RegistrationEntry): FilledLedger {
+/**
+ * @param agentOf - whose the step with this number is.
+ * @param afterEach - done after each commit's worth of steps, as is turning a clock that does not turn by itself.
+ */
+export function fillLedger<C extends Clock>(
+  world: World<C>,
+  agentOf: (step: number) => RegistrationEntry,
+  afterEach: () => void = () => undefined,
+): FilledLedger {
   let first: Step | undefined;
   let steps = 0;
 
@@ -31,7 +39,7 @@ export function fillLedger(world: World, agentOf: (step: number) => Registration
         first ??= opened[0];
         await Promise.all(opened.map(issueSome));
         await Promise.all(opened.map((step) => world.close(step)));
-        world.clock.advance(50);
+        afterEach();
       }
       const seconds = ((performance.now() - startedMs) / 1_000).toFixed(0);
       process.stderr.write(`filled up to ${events} events in ${seconds} s\n`);

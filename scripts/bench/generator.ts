@@ -14,6 +14,7 @@ import type {
   RejudgedTwice,
   Streamed,
   Told,
+  TreesClosed,
   Verified,
 } from "./measurements.ts";
 
@@ -34,6 +35,7 @@ type Measured = {
   readonly watchers: Joined | Told;
   readonly streams: Streamed;
   readonly "bulk-close": BulkClosed;
+  readonly "tree-close": TreesClosed;
   readonly decisions: Decided;
   readonly rejudge: RejudgedTwice;
   readonly verifying: Verified;

@@ -5,7 +5,7 @@ import { type Inside, insideOf, measureWatched } from "./inside-broker.ts";
 import { JOINING, type Joining, measureJoining } from "./joining.ts";
 import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
 import { machineName, signaturesPerSecond } from "./machine.ts";
-import type { BulkClosed, Closings, Loaded, Streamed, Told } from "./measurements.ts";
+import type { BulkClosed, Closings, Loaded, Streamed, Told, TreesClosed } from "./measurements.ts";
 import { factsOf } from "./process-facts.ts";
 import type { Plan } from "./rows.ts";
 import { measureStarts, type Starts } from "./starting.ts";
@@ -51,6 +51,7 @@ export type Alone = {
   readonly joining: Joining | undefined;
   readonly starts: Starts | undefined;
   readonly crowded: { readonly startMs: number; readonly alone: Row; readonly crowded: Row } | undefined;
+  readonly treesClosed: TreesClosed | undefined;
   readonly bulkClose: BulkClosed | undefined;
   readonly startMiB: number;
   readonly endMiB: number;
@@ -72,6 +73,7 @@ const STREAMS = [
 
 const CLOSES = 200;
 const TOLD_CLOSES = 50;
+const TREES = { trees: 10, issued: 1_000, children: 100 };
 const MANY_ENTRIES = 10_000;
 const WARM_UP_SECONDS = 1.5;
 
@@ -184,8 +186,15 @@ export async function measureAlone(
     crowded: rows.includes("entries") ? await withManyEntries() : undefined,
     joining: rows.includes("join") ? await measureJoining() : undefined,
     starts: rows.includes("start") ? await measureStarts(undefined, say) : undefined,
+    treesClosed: rows.includes("tree") ? await closeTrees() : undefined,
     bulkClose: rows.includes("bulk") ? await closeInBulk() : undefined,
   };
+}
+
+async function closeTrees(): Promise<TreesClosed> {
+  await using broker = await startBroker();
+  await using generator = await startGenerator("tree-close", broker);
+  return await generator.measure(TREES);
 }
 
 /**

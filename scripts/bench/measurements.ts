@@ -11,6 +11,8 @@ export type Asked = {
   readonly watchers: { readonly join?: number; readonly closes?: number };
   readonly streams: { readonly count: number };
   readonly "bulk-close": { readonly steps: number };
+  /** Steps with so many credentials and children, closed one after the other. */
+  readonly "tree-close": { readonly trees: number; readonly issued: number; readonly children: number };
   readonly decisions: { readonly sitePolicies: number; readonly isNew: boolean; readonly times: number };
   readonly rejudge: { readonly steps: number };
   readonly verifying: { readonly calls: number };
@@ -87,6 +89,8 @@ export type BulkClosed = {
   /** The most that was resident from before the revocation until nothing was left to do. */
   readonly peakMiB: number;
 };
+
+export type TreesClosed = { readonly trees: number; readonly p50Ms: number; readonly maxMs: number };
 
 export type Decided = {
   readonly times: number;

@@ -34,7 +34,7 @@ const agents = {
   all: await Promise.all(Array.from({ length: AGENTS }, () => world.agent())),
   rare: await world.agent(),
 };
-const filled = fillLedger(world, agentOf);
+const filled = fillLedger(world, agentOf, () => world.clock.advance(50));
 
 const widths = { first: 44, cell: 12 };
 print(`${machineName()}\n`);

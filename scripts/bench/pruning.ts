@@ -20,7 +20,11 @@ const { world, directory } = ledger;
 const { retention } = world.store;
 const driver = await loadDriver();
 const agent = await world.agent();
-const filled = fillLedger(world, () => agent);
+const filled = fillLedger(
+  world,
+  () => agent,
+  () => world.clock.advance(50),
+);
 
 const widths = { first: 44, cell: 12 };
 print(`${machineName()}\n`);

@@ -36,7 +36,8 @@ const BULK = ["steps", "answer ms", "loop p50 ms", "loop p99 ms", "loop max ms",
 
 /** Prints the tables of one run. */
 export function printAlone(measured: Alone): void {
-  const { machine, signRate, closings, streams, delivery, told, joining, starts, crowded, bulkClose } = measured;
+  const { machine, signRate, closings, streams, delivery, told, joining, starts, crowded, treesClosed, bulkClose } =
+    measured;
   print(`${machine}\nopenssl speed ecdsap256, one core: ${signRate.toFixed(0)} signatures a second\n`);
 
   printLoads("Each caller a process", measured.rows);
@@ -75,6 +76,12 @@ export function printAlone(measured: Alone): void {
     ] as const) {
       row("until calls are answered", ["", events, ms.toFixed(0), cpuMs.toFixed(0)]);
     }
+  }
+  if (treesClosed !== undefined) {
+    print();
+    row("Close of a step with descendants", ["", "closes", "p50 ms", "max ms"]);
+    const { trees, p50Ms, maxMs } = treesClosed;
+    row("1,000 credentials, 100 descendants", ["", String(trees), ...[p50Ms, maxMs].map((ms) => ms.toFixed(1))]);
   }
   if (bulkClose !== undefined) printBulkClose(bulkClose);
   if (crowded !== undefined) printCrowded(crowded);

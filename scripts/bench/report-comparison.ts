@@ -24,6 +24,17 @@ export function printComparison({ machine, checkouts, plan, rows, inside }: Comp
   print(`head ${checkouts.head.name}`);
   print(`${plan.rounds} rounds, ${plan.bulkRounds} of the revocation; in each, daemons and data of their own\n`);
 
+  printRows(rows);
+  print(`
+base, head: medians of the rounds. ratio: above 1 the head is better, in rows where less is better too. from, to: 95 % interval
+of the ratio; chance alone puts one row in twenty outside of it. ${NOT_SLOWER}: the whole interval is above it, or has reached it,
+or is below. Each caller of a load is a process with a connection of its own, where the row does not say otherwise; all verifiers are
+in one process. load CPU: the most that all these processes used of a core in any slice; others: what all else on the machine used of a
+core, on average; failed: calls of both, which are in no other figure.`);
+  printInside(inside);
+}
+
+export function printRows(rows: readonly ComparedRow[]): void {
   row("", ["base", "head", "ratio", "from", "to", String(NOT_SLOWER), "load CPU", "others", "failed"]);
   for (const { what, unit, base, head, ratio, low, high, load } of rows) {
     const interval = [ratio, low, high].map((one) => one.toFixed(3));
@@ -37,13 +48,6 @@ export function printComparison({ machine, checkouts, plan, rows, inside }: Comp
       ...cpu,
     ]);
   }
-  print(`
-base, head: medians of the rounds. ratio: above 1 the head is better, in rows where less is better too. from, to: 95 % interval
-of the ratio; chance alone puts one row in twenty outside of it. ${NOT_SLOWER}: the whole interval is above it, or has reached it,
-or is below. Each caller of a load is a process with a connection of its own, where the row does not say otherwise; all verifiers are
-in one process. load CPU: the most that all these processes used of a core in any slice; others: what all else on the machine used of a
-core, on average; failed: calls of both, which are in no other figure.`);
-  printInside(inside);
 }
 
 /** Three digits, or all before the point. */

@@ -12,6 +12,7 @@ export const ROWS = {
   streams: "streams of the SPIFFE Workload API",
   entries: "a start, and issuing, with 10,000 entries",
   bulk: "10,000 steps closed by one revocation",
+  tree: "a step with 1,000 credentials and 100 descendants, closed",
   join: "1,000 verifiers that join at once at 10,000 denials",
   start: "a start with an empty ledger, and with one of a million events",
 } as const;

@@ -44,7 +44,8 @@ async function startsOnEmpty(directory: string): Promise<Start> {
   return await medianStart(broker);
 }
 
-async function medianStart(broker: BrokerProcess): Promise<Start> {
+/** The median of some. */
+export async function medianStart(broker: BrokerProcess): Promise<Start> {
   const starts: Start[] = [];
   for (let start = 0; start < STARTS; start += 1) {
     await factsOf(broker.pid()).quiet();

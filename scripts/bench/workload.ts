@@ -3,6 +3,8 @@ import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
 
+export const TRUST_DOMAIN = "bench.example";
+
 /** What the benchmark's processes agree on. */
 const AUDIENCES: readonly string[] = Array.from(
   { length: 16 },

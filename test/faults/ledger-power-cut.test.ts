@@ -22,7 +22,7 @@ import { cannotTrace } from "./system-calls.ts";
 
 const CUTS = amountOf("STINT_POWER_CUTS", { quick: 40, full: 500 });
 /** So many that the write-ahead log is moved into the database meanwhile, and begun anew. */
-const LINES = 2_000;
+const LINES = 5_000;
 const CHILD = fileURLToPath(new URL("./ledger-child.ts", import.meta.url));
 const FILES = ["ledger.db", "ledger.db-wal"];
 

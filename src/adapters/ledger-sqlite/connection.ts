@@ -28,11 +28,12 @@ export type Connection = {
 /** The longest wait for a foreign process that holds the database. */
 const BUSY_TIMEOUT_MS = 2_000;
 /**
- * Pages from one checkpoint to the next: fewer would make commits wait more often, more would make each wait longer.
+ * Pages from one checkpoint to the next where commits make them: fewer would make commits wait more often, more would make each wait
+ * longer.
  */
 export const WAL_AUTOCHECKPOINT_PAGES = 1_000;
-/** The write-ahead log grows while a long read keeps it from being reused; afterwards it shrinks back to this size. */
-const WAL_BYTES_MAX = 64 * 1024 * 1024;
+/** The write-ahead log grows while a long read keeps it from being reused; afterwards it shrinks back to this size at most. */
+export const WAL_BYTES_MAX = 64 * 1024 * 1024;
 /** The writer reads the same pages again and again: those of the newest events and of the open steps. */
 const WRITER_CACHE_KIB = 32 * 1024;
 const READER_CACHE_KIB = 16 * 1024;
@@ -49,6 +50,18 @@ export function openWriter(driver: Driver, path: string): Connection {
   database.pragma(`wal_autocheckpoint = ${WAL_AUTOCHECKPOINT_PAGES}`);
   database.pragma(`journal_size_limit = ${WAL_BYTES_MAX}`);
   prepareSession(database, WRITER_CACHE_KIB);
+  return connectionOf(database);
+}
+
+/** Has the write-ahead log cut off at so many bytes when it begins anew, if it is longer; it is never cut off below `WAL_BYTES_MAX`. */
+export function limitLog(db: Pick<Connection, "pragma">, bytes = WAL_BYTES_MAX): void {
+  db.pragma(`journal_size_limit = ${Math.max(bytes, WAL_BYTES_MAX)}`);
+}
+
+/** Opens a connection that moves the write-ahead log into the database, and does nothing else. */
+export function openMover(driver: Driver, path: string): Connection {
+  const database = new driver(path, { fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+  database.pragma("synchronous = FULL");
   return connectionOf(database);
 }
 

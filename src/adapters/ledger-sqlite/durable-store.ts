@@ -4,8 +4,9 @@ import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { ActName, LedgerAct } from "../../ports/ledger-acts.ts";
-import { type Connection, openWriter, WAL_AUTOCHECKPOINT_PAGES } from "./connection.ts";
+import { type Connection, limitLog, openWriter, WAL_AUTOCHECKPOINT_PAGES, WAL_BYTES_MAX } from "./connection.ts";
 import type { Driver } from "./driver.ts";
+import { createLogKeeper, type LogKeeper, type LogMover } from "./log-keeper.ts";
 import { migrate, readMigrations, type UpgradeProgress } from "./migrate.ts";
 import { openReserve } from "./reserve.ts";
 import { type ChunkOrder, writeChunks } from "./snapshot.ts";
@@ -23,6 +24,9 @@ export type StoreOptions = {
 
 export type StoreWatch = { readonly upgrading: (progress: UpgradeProgress) => void };
 
+/** What moves the write-ahead log; absent: the commits do. */
+export type StoreHelp = { readonly mover?: LogMover };
+
 export const HEALTHY: LedgerHealth = { writable: true, reasons: [] };
 
 export function unhealthy(reason: string): LedgerHealth {
@@ -36,6 +40,8 @@ export type DurableStore = {
   /** Looks at the disk now. */
   disk(): LedgerDisk;
   run(acts: readonly LedgerAct[]): Commit;
+  /** To be called once a group is answered: keeps the write-ahead log short. */
+  keepLog(): void;
   /**
    * Keeps chunks of a snapshot, or forgets a few of others.
    *
@@ -69,7 +75,9 @@ const GRANTING: ReadonlySet<ActName> = new Set(["open-step", "record-issuances"]
 
 const DISK_CHECK_INTERVAL_MS = 100;
 /** On a full disk the write-ahead log has to be reused instead of growing. */
-const AUTOCHECKPOINT_PAGES = { ample: WAL_AUTOCHECKPOINT_PAGES, low: WAL_AUTOCHECKPOINT_PAGES, full: 50 } as const;
+const FULL_AUTOCHECKPOINT_PAGES = 50;
+/** With less room than the log may take for a while, commits move it themselves, so that there is no more of it than before. */
+const ROOM_FOR_LOG_BYTES = 2 * WAL_BYTES_MAX;
 /** Reading through a larger database, each index against its table, would make a start wait for seconds. */
 const INTEGRITY_CHECK_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -85,23 +93,31 @@ const REASONS = {
  * @throws BrokerError NOT_SERVING or LEDGER_UNAVAILABLE saying why the ledger can't be opened; any other error is what
  *   SQLite threw
  */
-export function openDurableStore(driver: Driver, options: StoreOptions, watch: StoreWatch): DurableStore {
+export function openDurableStore(
+  driver: Driver,
+  options: StoreOptions,
+  watch: StoreWatch,
+  { mover }: StoreHelp = {},
+): DurableStore {
   const { directory, reserveBytes, diskFreeBytesMin, now } = options;
   const path = join(directory, DATABASE_FILE);
   const reserve = openReserve(join(directory, RESERVE_FILE), reserveBytes);
   let disk: "ample" | "low" | "full" = "ample";
   let broken: string | undefined;
   let checkedAtMs = Number.NEGATIVE_INFINITY;
-  let { db, store } = openMakingRoom();
+  let autocheckpointPages = WAL_AUTOCHECKPOINT_PAGES;
+  let { db, store, log } = openMakingRoom();
   let head = store.head();
   checkDisk(true);
 
-  function open(): { db: Connection; store: Store } {
+  function open(): { db: Connection; store: Store; log: LogKeeper | undefined } {
     const opened = openWriter(driver, path);
     try {
       migrate(opened, readMigrations(), now, { freeBytes, progress: watch.upgrading });
       verify(opened, path);
-      return { db: opened, store: openStore(opened) };
+      opened.pragma(`wal_autocheckpoint = ${autocheckpointPages}`);
+      const log = mover === undefined ? undefined : createLogKeeper(opened, `${path}-wal`, mover);
+      return { db: opened, store: openStore(opened), log };
     } catch (thrown) {
       opened.close();
       throw thrown;
@@ -109,7 +125,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
   }
 
   /** SQLite needs a little room even to open. */
-  function openMakingRoom(): { db: Connection; store: Store } {
+  function openMakingRoom(): ReturnType<typeof open> {
     try {
       return open();
     } catch (thrown) {
@@ -139,13 +155,20 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
     checkedAtMs = nowMs;
     // Twice the reserve must be free, so that as much again is left once the reserve is taken.
     const hasReserve = reserve.isFilled() || (freeBytes() >= 2 * reserveBytes && reserve.fill());
-    if (hasReserve) setDisk(freeBytes() < diskFreeBytesMin ? "low" : "ample");
-    else setDisk("full");
+    const free = freeBytes();
+    if (hasReserve) setDisk(free < diskFreeBytesMin ? "low" : "ample", free);
+    else setDisk("full", free);
   }
 
-  function setDisk(next: typeof disk): void {
-    if (disk === "full" || next === "full") db.pragma(`wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES[next]}`);
+  function setDisk(next: typeof disk, free: number): void {
     disk = next;
+    const isMovedElsewhere = mover !== undefined && free >= ROOM_FOR_LOG_BYTES && next !== "full";
+    const inCommits = next === "full" ? FULL_AUTOCHECKPOINT_PAGES : WAL_AUTOCHECKPOINT_PAGES;
+    const pages = isMovedElsewhere ? 0 : inCommits;
+    if (pages === autocheckpointPages) return;
+    autocheckpointPages = pages;
+    db.pragma(`wal_autocheckpoint = ${pages}`);
+    if (!isMovedElsewhere) limitLog(db);
   }
 
   function admits(act: LedgerAct): boolean {
@@ -166,7 +189,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
       if (faultOf(thrown) !== "full" || disk === "full") return failAll(acts, thrown);
       // Tries again, now with the room of the reserve, and only with the acts that the reserve is kept for.
       reserve.release();
-      setDisk("full");
+      setDisk("full", 0);
       return commit(acts);
     }
     const results = done.outcomes[Symbol.iterator]();
@@ -193,8 +216,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
   function reopen(): void {
     closeQuietly(db);
     try {
-      ({ db, store } = open());
-      setDisk(disk);
+      ({ db, store, log } = open());
       const finding = continues(db, head);
       if (finding.kind === "damaged") {
         broken = `the ledger went back in time: ${finding.reason}`;
@@ -222,6 +244,9 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
       if (broken !== undefined) return allOf(acts, unavailable(broken));
       checkDisk(false);
       return commit(acts);
+    },
+    keepLog() {
+      if (broken === undefined && autocheckpointPages === 0) log?.committed();
     },
     keepChunks(order) {
       checkDisk(true);

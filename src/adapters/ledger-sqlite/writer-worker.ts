@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import { signCommitted } from "../../ledger/sign-committed.ts";
 import type { CommitSigner } from "../../ports/commit-signer.ts";
 import { loadDriver } from "./driver.ts";
-import { type DurableStore, openDurableStore } from "./durable-store.ts";
+import { DATABASE_FILE, type DurableStore, openDurableStore } from "./durable-store.ts";
 import { LOADED } from "./end-thread.ts";
+import { createLogMover, type LogMoverThread } from "./log-mover-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
 import type { ChunkOrder } from "./snapshot.ts";
 import type { Commit } from "./store.ts";
@@ -41,7 +43,8 @@ async function open({ signing, ...options }: WriterData): Promise<void> {
   try {
     const upgrading = (progress: UpgradeProgress) => send({ kind: "upgrading", progress });
     const signer = await openSigner(signing);
-    serving = serve(openDurableStore(await driver, options, { upgrading }), signer);
+    const mover = createLogMover(join(options.directory, DATABASE_FILE));
+    serving = serve(openDurableStore(await driver, options, { upgrading }, { mover }), signer, mover);
   } catch (thrown) {
     send({ kind: "refused", error: encodeError(thrown) });
     // A thread that listens does not end.
@@ -66,7 +69,7 @@ function keepChunks(store: DurableStore, order: ChunkOrder): number | WireError 
   }
 }
 
-function serve(store: DurableStore, signer: CommitSigner | undefined): typeof serving {
+function serve(store: DurableStore, signer: CommitSigner | undefined, mover: LogMoverThread): typeof serving {
   const interval = setInterval(() => {
     store.probe();
     send({ kind: "probed", health: store.health(), disk: store.disk() });
@@ -76,15 +79,22 @@ function serve(store: DurableStore, signer: CommitSigner | undefined): typeof se
   return (message) => {
     if (message.kind === "close") {
       clearInterval(interval);
-      store.close();
-      port?.close();
+      void mover.close().then(() => {
+        store.close();
+        port?.close();
+      });
       return;
     }
-    if (message.kind === "chunks") return send({ kind: "chunks", written: keepChunks(store, message.order) });
+    if (message.kind === "chunks") {
+      send({ kind: "chunks", written: keepChunks(store, message.order) });
+      store.keepLog();
+      return;
+    }
     const acts = decodeActs(message.acts);
     const { outcomes, events }: Commit = store.run(acts);
     const answers = signer === undefined ? outcomes : signCommitted(acts, outcomes, signer);
     const commit = { outcomes: answers, events };
     send({ kind: "group", reply: encodeReply(commit, store.head(), store.health()) });
+    store.keepLog();
   };
 }

@@ -1,0 +1,66 @@
+// What a broker is like on a ledger of ten million events, next to one on an empty ledger: `make bench-large`, EVENTS=1000000 for fewer. The ledger is
+// filled by its own acts, which takes a quarter of an hour, and kept under `build` for the next time.
+import { parseArgs } from "node:util";
+import { type BrokerProcess, startBroker } from "./broker-process.ts";
+import { eachPooled, FIGURES_OF_CALLERS, inTurns, startBoth } from "./compare.ts";
+import { createComparison, type OfBoth, type Side } from "./compared-rows.ts";
+import { startCallers } from "./compiled-generator.ts";
+import { measureWatched } from "./inside-broker.ts";
+import { keptLedger } from "./kept-ledger.ts";
+import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
+import { machineName } from "./machine.ts";
+import { factsOf } from "./process-facts.ts";
+import { printRows } from "./report-comparison.ts";
+import { medianStart } from "./starting.ts";
+import { print } from "./table.ts";
+
+const { values } = parseArgs({
+  options: {
+    events: { type: "string", default: "10000000" },
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "1" },
+  },
+});
+const CALLERS = [1, 64] as const;
+const rounds = Number(values.rounds);
+if (!(rounds >= 2)) throw new Error("an interval takes two rounds or more");
+const say = (progress: string) => void process.stderr.write(`${progress}\n`);
+
+const dataDirectory = await keptLedger(Number(values.events));
+const comparison = createComparison();
+for (let round = 1; round <= rounds; round += 1) {
+  say(`round ${round} of ${rounds}`);
+  const order: readonly [Side, Side] = round % 2 === 1 ? ["base", "head"] : ["head", "base"];
+  await using brokers = await startBoth((side) =>
+    startBroker({ watchesEventLoop: true, ...(side === "head" && { dataDirectory }) }),
+  );
+  await compareStarts(brokers, order);
+  for (const { kind, what } of LOADS) await compareLoads(brokers, order, kind, what);
+}
+print(`${machineName()}; base: an empty ledger, head: one of ${values.events} events or more; ${rounds} rounds\n`);
+printRows(comparison.rows());
+
+async function compareStarts(brokers: OfBoth<BrokerProcess>, order: readonly [Side, Side]): Promise<void> {
+  const starts = { base: await medianStart(brokers.base), head: await medianStart(brokers.head) };
+  comparison.add("Start", [["ms", "less", ({ ms }) => ms]], { base: [starts.base], head: [starts.head] });
+  for (const side of order) await factsOf(brokers[side].pid()).quiet();
+}
+
+async function compareLoads(
+  brokers: OfBoth<BrokerProcess>,
+  order: readonly [Side, Side],
+  kind: (typeof LOADS)[number]["kind"],
+  what: string,
+): Promise<void> {
+  await using loads = await startBoth((side) => startCallers(kind, brokers[side]));
+  for (const side of order) await loads[side].measure(BROKER_WARM_UP);
+  for (const callers of CALLERS) {
+    const asked = { callers, seconds: Number(values.seconds), warmUpSeconds: 0.1 };
+    const slices = await inTurns(order, (side) => measureWatched(loads[side], brokers[side], asked));
+    const name = `${what}, ${formatCallers(callers)}`;
+    comparison.add(name, FIGURES_OF_CALLERS, eachPooled(slices), [...slices.base, ...slices.head]);
+    const longest = (side: Side) => Math.max(...slices[side].map(({ loopMaxMs }) => loopMaxMs));
+    const loops = { base: [longest("base")], head: [longest("head")] };
+    comparison.add(name, [["event loop, longest ms", "less", (ms: number) => ms]], loops);
+  }
+}
