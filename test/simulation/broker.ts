@@ -11,6 +11,8 @@ import { askerOf } from "../../src/check/asker.ts";
 import { createCallRate } from "../../src/check/call-rate.ts";
 import type { CallRequest } from "../../src/check/call-request.ts";
 import { checkCall } from "../../src/check/check-call.ts";
+import { type ReportedUsage, reportUsage } from "../../src/check/report-usage.ts";
+import { createUsageJournal } from "../../src/check/usage-journal.ts";
 import { type CloseRequest, closeStep } from "../../src/close/close-step.ts";
 import { keepDenialsInForce } from "../../src/close/denials-in-force.ts";
 import { erase, offboard, readmit } from "../../src/close/principals.ts";
@@ -152,7 +154,8 @@ export async function startBroker(ground: Ground) {
   };
   const { notifier } = beside;
   const denyList = keepDenialsInForce({ ledger, feed, notifier, clock, formOf: (entry) => entry });
-  const checking = { ...ports, bundles: ownKeys, rate: createCallRate(clock) };
+  const usageJournal = createUsageJournal({ ledger, clock });
+  const checking = { ...ports, bundles: ownKeys, rate: createCallRate(clock), usageJournal };
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
 
   return {
@@ -212,6 +215,10 @@ export async function startBroker(ground: Ground) {
       revoke(target, { reason: "privilegeWithdrawn", dryRun: false, by: OPERATOR }, ports),
     check: async (by: SimulatedProcess, request: CallRequest) =>
       checkCall(await askerOf(await attested(by), request, checking), request, checking),
+    report: async (
+      by: SimulatedProcess,
+      report: { readonly reportId: string; readonly usages: readonly ReportedUsage[]; readonly gap: number },
+    ) => reportUsage(await attested(by), report, checking),
     renew: async (by: SimulatedProcess, stepId: string) => renewStep(await attested(by), stepId, ports),
     hold: async (by: SimulatedProcess, stepId: string) => holdStep(await attested(by), stepId, ports),
     approve: async (by: SimulatedProcess, request: ApprovalRequest) => approveStep(await attested(by), request, ports),

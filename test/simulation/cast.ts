@@ -46,6 +46,8 @@ export const agentContent = (agent: number, ceiling: readonly number[]): EntryCo
   mayOpen: agent === 0,
   allowAnyExecutor: agent === 1,
 });
+/** The verifier of both places. */
+export const VERIFIER = "mcp";
 /** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
 export const ENTRIES: readonly EntryContentInput[] = [
   agentContent(0, [0, 1, 2, 4]),
@@ -55,7 +57,7 @@ export const ENTRIES: readonly EntryContentInput[] = [
   { kind: "operator", name: "approver", selectors: ["unix:uid:31"], role: "approver" },
   // It opens steps too, which it must not approve.
   { kind: "operator", name: "flow-approver", selectors: ["unix:uid:11"], role: "approver" },
-  { kind: "verifier", name: "mcp", selectors: ["unix:uid:21"], audiences: [...PLACES] },
+  { kind: "verifier", name: VERIFIER, selectors: ["unix:uid:21"], audiences: [...PLACES] },
 ];
 /** Who may be delegated to, and the user of each; nobody is the last. */
 export const RECEIVERS = [

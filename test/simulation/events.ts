@@ -118,6 +118,24 @@ export type Event =
       /** Another call was looked at. */
       readonly isOther: true | undefined;
     }
+  /** A verifier says what became of calls. */
+  | {
+      readonly kind: "report";
+      readonly by: number;
+      readonly usages: readonly {
+        /** Of the credentials that were delivered; mostly of those that the verifier is shown. */
+        readonly credential: number;
+        readonly tool: number;
+        readonly outcome: number;
+        readonly calls: number;
+      }[];
+      /** Calls that it left out. */
+      readonly gap: number;
+      /** How many times at once it is sent. */
+      readonly times: number;
+      /** Which of the reports before is sent again instead. */
+      readonly again: number | undefined;
+    }
   | { readonly kind: "close"; readonly by: number; readonly step: number; readonly outcome: number }
   | {
       readonly kind: "revoke";

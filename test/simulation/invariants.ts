@@ -11,6 +11,7 @@ import type { StandingAttempt } from "../../src/ports/ledger-reads.ts";
 import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
 import { promise } from "./model-history.ts";
 import { FollowerFault } from "./unsteady.ts";
+import { checkUsage, checkUsageInTheEnd } from "./usage-invariants.ts";
 import type { World } from "./world.ts";
 
 /** Until then a verifier may accept what has expired: leeway and skew. */
@@ -26,6 +27,7 @@ export async function checkAtRest(world: World): Promise<void> {
   if (world.isJudged()) model.checkJudged(world.clock.now());
   checkPrincipals(world);
   checkCalls(world);
+  await checkUsage(world);
   checkApprovals(world);
   checkSignatures(world);
   checkDelivered(world);
@@ -55,6 +57,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
   }
   await checkAtRest(world);
   await checkCallsInTheEnd(world);
+  await checkUsageInTheEnd(world);
   const [own, ...others] = await world.replicas();
   for (const other of others) {
     promise(other === own, `whoever follows the ledger has the same, byte for byte: ${difference(own ?? "", other)}`);

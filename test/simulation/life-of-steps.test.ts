@@ -11,7 +11,8 @@ import { simulate } from "./simulation.ts";
 // that is not open, or that the policies forbid at that instant, and every answer is on record; what waits for approval has
 // nothing and takes nobody's place, and is approved once, by nobody who asked, while the policies permit it; a call that waits or
 // was refused is not allowed, and an approved one once, with these arguments, in its step's time; a close is whole or
-// not at all, every signature had its row, what was taken back is refused, and the tables are what follows from the events.
+// not at all, every signature had its row, what was taken back is refused, what verifiers report counts once and revives
+// nothing, and the tables are what follows from the events.
 // Method: fast-check draws a schedule and how long each answer of the ledger and the signer takes; the real paths run
 // over the store in memory with a virtual clock; a model that reads the events alone holds each against the promises, and
 // the invariants are checked whenever all is at rest.
@@ -39,6 +40,7 @@ const HAPPENS = [
     "bound in a connected run",
   ],
   ...["calls allowed", "calls counted", "calls denied"],
+  ...["usage.reported", "reported late", "reported of nobody's", "reported again"],
   ...["call.pending", "call.approved", "call.refused", "calls approved"],
   ...["step.pending", "step.approved", "REFUSED"],
   ...["COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "ABANDONED", "SUPERSEDED", "REVOKED"],

@@ -1,4 +1,5 @@
 import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
 import { createModelApprovals } from "./model-approvals.ts";
 import { createModelBounds } from "./model-bounds.ts";
@@ -19,6 +20,7 @@ import {
 import { modelOpening } from "./model-openings.ts";
 import { createModelPrincipals, type ModelPrincipals } from "./model-principals.ts";
 import { createModelTerms } from "./model-terms.ts";
+import { createModelUsage, type ModelUsage } from "./model-usage.ts";
 
 /**
  * What the events say, by rules of its own: sets in memory, told from the contract and not from the tables. Each event
@@ -27,12 +29,14 @@ import { createModelTerms } from "./model-terms.ts";
 export type Model = {
   readonly steps: ReadonlyMap<string, ModelStep>;
   readonly credentials: ReadonlyMap<string, ModelCredential>;
+  readonly entries: ReadonlyMap<string, RegistrationEntry>;
   readonly principals: Pick<ModelPrincipals, "checkBarred" | "wasBarred">;
   readonly calls: Pick<ModelCalls, "allowed" | "denied">;
   readonly callApprovals: ModelCallApprovals["all"];
+  readonly usage: Pick<ModelUsage, "reported" | "gaps">;
   readonly sequence: number;
   /** How often each kind of event was told, and what else is worth counting. */
-  readonly seen: ReadonlyMap<string, number>;
+  readonly seen: Map<string, number>;
   take(event: LedgerEvent, sequence: number): void;
   isLive(credential: ModelCredential, now: UnixMicros): boolean;
   /** Holds every open step against what its entries permit now. */
@@ -53,6 +57,7 @@ export function createModel(): Model {
   const callApprovals = createModelCallApprovals(history);
   const calls = createModelCalls(history, callApprovals);
   const signed = createModelCredentials(history);
+  const usage = createModelUsage(history);
   let last = 0;
   let lastType: LedgerEvent["type"] | undefined;
 
@@ -71,9 +76,11 @@ export function createModel(): Model {
   return {
     steps,
     credentials,
+    entries,
     principals,
     calls,
     callApprovals: callApprovals.all,
+    usage,
     seen,
     get sequence() {
       return last;
@@ -127,6 +134,8 @@ export function createModel(): Model {
           return callApprovals.approve(event);
         case "call.refused":
           return callApprovals.refuse(event);
+        case "usage.reported":
+          return usage.take(event);
         case "step.held":
           stepOf(event.stepId).held = true;
           return;

@@ -58,6 +58,17 @@ const call = fc.record({
   answer: fc.constantFrom("approve", "approve", "refuse", undefined),
   again: few,
 });
+const report = fc.record({
+  kind: fc.constant("report" as const),
+  by: index,
+  usages: fc.array(
+    fc.record({ credential: index, tool: index, outcome: fc.nat({ max: 3 }), calls: fc.integer({ min: 1, max: 3 }) }),
+    { minLength: 1, maxLength: 3 },
+  ),
+  gap: fc.constantFrom(0, 0, 0, 2),
+  times: fc.integer({ min: 1, max: 2 }),
+  again: oneIn(3, index),
+});
 const delegate = fc.record({
   kind: fc.constant("delegate" as const),
   by: index,
@@ -103,6 +114,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 3,
   },
   { arbitrary: call, weight: 8 },
+  { arbitrary: report, weight: 4 },
   {
     arbitrary: fc.record({
       kind: fc.constantFrom("approve", "approve", "approve", "refuse"),

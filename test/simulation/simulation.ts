@@ -4,6 +4,7 @@ import { approvers } from "./approvers.ts";
 import type { Event, EventOf, Round } from "./events.ts";
 import { heldCalls } from "./held-calls.ts";
 import { operators } from "./operators.ts";
+import { reporters } from "./reporters.ts";
 import { runtimes } from "./runtimes.ts";
 import type { Manner } from "./schedule.ts";
 import { surroundings } from "./surroundings.ts";
@@ -34,6 +35,7 @@ export async function simulate(manner: Manner): Promise<Simulation> {
     ...heldCalls(world, { ...opening, ...administering }),
     ...agents(world),
     ...verifiers(world),
+    ...reporters(world),
     ...approvers(world),
     ...administering,
     ...surroundings(world),

@@ -17,6 +17,7 @@ import { startLives, turn } from "./lives.ts";
 import { createLogin } from "./login.ts";
 import { createModel } from "./model.ts";
 import { promise } from "./model-history.ts";
+import type { SentReport } from "./reporters.ts";
 import type { Manner } from "./schedule.ts";
 import type { DelegationToken } from "./tokens.ts";
 import { committedSigner, type Faults, type Signature } from "./unsteady.ts";
@@ -140,6 +141,8 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     watchers,
     replica,
     calls: createCallBook(),
+    /** What verifiers said of calls, the oldest first. */
+    reports: [] as SentReport[],
     /** Acknowledged offboardings, each with what the ledger's head was when it was asked for and when it was answered. */
     offboarded: [] as { readonly principalId: string; readonly from: number; readonly through: number }[],
     /** What failed behind everybody's back. */
