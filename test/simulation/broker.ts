@@ -20,6 +20,7 @@ import { type RevocationTarget, revoke } from "../../src/close/revoke.ts";
 import type { Actor } from "../../src/domain/actor.ts";
 import type { KeyFamily } from "../../src/domain/authority.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../src/domain/bundle.ts";
+import { leewayBy } from "../../src/domain/closure.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { secondsOf } from "../../src/domain/time.ts";
 import type { SvidOrder, SvidWanted } from "../../src/issue/entitle.ts";
@@ -54,6 +55,7 @@ import { memoryExchanges } from "../memory/memory-exchanges.ts";
 import { memoryVault } from "../memory/memory-vault.ts";
 import { NO_ENGINE } from "../memory/no-engine.ts";
 import type { VirtualClock } from "../memory/virtual-clock.ts";
+import { LEEWAY_SECONDS } from "./cast.ts";
 import type { Kernel, SimulatedProcess } from "./kernel.ts";
 
 /** What outlives a broker: its store, its keys, and the world around it. */
@@ -154,6 +156,10 @@ export async function startBroker(ground: Ground) {
   };
   const { notifier } = beside;
   const denyList = keepDenialsInForce({ ledger, feed, notifier, clock, formOf: (entry) => entry });
+  const closurePorts = {
+    ...{ ledger, history, clock, receipts: beside.receipts, exchanges: beside.exchanges.endings },
+    leewayOf: leewayBy(LEEWAY_SECONDS),
+  };
   const usageJournal = createUsageJournal({ ledger, clock });
   const checking = { ...ports, bundles: ownKeys, rate: createCallRate(clock), usageJournal };
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
@@ -161,6 +167,7 @@ export async function startBroker(ground: Ground) {
   return {
     ...beside,
     denyList,
+    closurePorts,
     ports,
     suspensions,
     isSuspended: () => suspensions.refusal() !== undefined,

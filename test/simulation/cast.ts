@@ -2,6 +2,7 @@ import type { DataClasses } from "../../src/domain/data-classes.ts";
 import type { EntryContentInput } from "../../src/domain/entry-content.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { RuleSet } from "../memory/rule-engine.ts";
+import { RECEIPT_KEY } from "./receipt-key.ts";
 
 /* Who plays in a simulation, and what for. */
 
@@ -34,6 +35,8 @@ export const ELEMENTS: Grant = [
 export const WRITES_OUTWARD = 4;
 export const READS_INSIDE = 0;
 export const READS_PUBLIC = 3;
+/** Of them: what reads at both places. */
+export const READS_ANYWHERE = 2;
 export const agentContent = (agent: number, ceiling: readonly number[]): EntryContentInput => ({
   kind: "agent",
   name: `agent-${agent}`,
@@ -48,6 +51,10 @@ export const agentContent = (agent: number, ceiling: readonly number[]): EntryCo
 });
 /** The verifier of both places. */
 export const VERIFIER = "mcp";
+/** The other of the second place, which signs what it has applied. */
+export const SIGNING = "signing";
+/** What is set for an audience. */
+export const LEEWAY_SECONDS: ReadonlyMap<string, number> = new Map([[IDENTITY, 30]]);
 /** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
 export const ENTRIES: readonly EntryContentInput[] = [
   agentContent(0, [0, 1, 2, 4]),
@@ -57,7 +64,14 @@ export const ENTRIES: readonly EntryContentInput[] = [
   { kind: "operator", name: "approver", selectors: ["unix:uid:31"], role: "approver" },
   // It opens steps too, which it must not approve.
   { kind: "operator", name: "flow-approver", selectors: ["unix:uid:11"], role: "approver" },
-  { kind: "verifier", name: VERIFIER, selectors: ["unix:uid:21"], audiences: [...PLACES] },
+  {
+    ...{ kind: "verifier", name: VERIFIER, selectors: ["unix:uid:21"], audiences: [...PLACES] },
+    maxStalenessSeconds: 10,
+  },
+  {
+    ...{ kind: "verifier", name: SIGNING, selectors: ["unix:uid:22"], audiences: [PLACES[1]] },
+    ...{ maxStalenessSeconds: 20, receiptKey: RECEIPT_KEY },
+  },
 ];
 /** Who may be delegated to, and the user of each; nobody is the last. */
 export const RECEIVERS = [
@@ -68,7 +82,14 @@ export const RECEIVERS = [
   { runtime: "nobody", uid: 99 },
 ] as const;
 export const USERS = [1, 2, 11, 12, 21, 31] as const;
-export const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other", "operator/approver"] as const;
+export const NAMED = [
+  "agent/agent-0",
+  "agent/agent-1",
+  "runtime/flow",
+  "runtime/other",
+  "operator/approver",
+  "verifier/signing",
+] as const;
 
 /** Whom steps work for. */
 export const PRINCIPALS = [

@@ -1,4 +1,5 @@
 import type { RiskLevel } from "../../src/domain/risk.ts";
+import type { Attendance } from "./watcher.ts";
 
 /*
  * What may happen. Numbers choose among what there is when the event's turn comes, so that a schedule makes sense however
@@ -158,7 +159,21 @@ export type Event =
   | { readonly kind: "ledger" | "signer"; readonly isUnavailable: boolean }
   | { readonly kind: "engine"; readonly state: "well" | "late" | "failing" }
   | { readonly kind: "follower"; readonly failing: number | undefined }
-  | { readonly kind: "watch" | "leave"; readonly watcher: number }
+  | ({ readonly kind: "watch"; readonly watcher: number } & Attendance)
+  | { readonly kind: "leave" | "acknowledge"; readonly watcher: number }
+  /** Somebody asks whether what a close ended is accepted anywhere; or wants to be told when it no longer is. */
+  | { readonly kind: "closure"; readonly close: number; readonly stream: boolean }
+  /** A step with a token is closed while verifiers are on the feed, and somebody asks whether it is over. */
+  | {
+      readonly kind: "end-watched";
+      readonly by: number;
+      readonly agent: number;
+      readonly run: number;
+      readonly place: number;
+      /** Of each verifier's process; absent: it is not on the feed for that. */
+      readonly attendances: readonly (Attendance | undefined)[];
+      readonly stream: boolean;
+    }
   | { readonly kind: "replicate" }
   | { readonly kind: "restart" | "accept-restore" };
 

@@ -9,6 +9,7 @@ import { isClosed } from "../../src/domain/step.ts";
 import { microsOf } from "../../src/domain/time.ts";
 import type { StandingAttempt } from "../../src/ports/ledger-reads.ts";
 import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
+import { checkClosures, checkClosuresInTheEnd } from "./closure-invariants.ts";
 import { promise } from "./model-history.ts";
 import { FollowerFault } from "./unsteady.ts";
 import { checkUsage, checkUsageInTheEnd } from "./usage-invariants.ts";
@@ -32,6 +33,7 @@ export async function checkAtRest(world: World): Promise<void> {
   checkSignatures(world);
   checkDelivered(world);
   await checkWatchers(world);
+  checkClosures(world);
   promise(failures.every(isExpected), `nothing fails in the background: ${failures.join(", ")}`);
 }
 
@@ -64,6 +66,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
   }
   const finding = await ground.store.verifyAll();
   promise(finding.kind === "intact", "replaying the events gives the tables, and the tree its root");
+  await checkClosuresInTheEnd(world);
 }
 
 /** The tables say what the model says. */

@@ -6,6 +6,7 @@ import { createModelBounds } from "./model-bounds.ts";
 import { createModelCallApprovals, type ModelCallApprovals } from "./model-call-approvals.ts";
 import { createModelCalls, type ModelCalls } from "./model-calls.ts";
 import { createModelClosings } from "./model-closings.ts";
+import { createModelClosures, type ModelClosures } from "./model-closures.ts";
 import { createModelCredentials } from "./model-credentials.ts";
 import {
   approvalOf,
@@ -33,6 +34,7 @@ export type Model = {
   readonly principals: Pick<ModelPrincipals, "checkBarred" | "wasBarred">;
   readonly calls: Pick<ModelCalls, "allowed" | "denied">;
   readonly callApprovals: ModelCallApprovals["all"];
+  readonly closures: Pick<ModelClosures, "reached" | "applied">;
   readonly usage: Pick<ModelUsage, "reported" | "gaps">;
   readonly sequence: number;
   /** How often each kind of event was told, and what else is worth counting. */
@@ -54,6 +56,7 @@ export function createModel(): Model {
   const open = modelOpening(history, { terms, bounds });
   const approvals = createModelApprovals(history, { terms, bounds, principals });
   const closings = createModelClosings(history);
+  const closures = createModelClosures(history);
   const callApprovals = createModelCallApprovals(history);
   const calls = createModelCalls(history, callApprovals);
   const signed = createModelCredentials(history);
@@ -80,6 +83,7 @@ export function createModel(): Model {
     principals,
     calls,
     callApprovals: callApprovals.all,
+    closures,
     usage,
     seen,
     get sequence() {
@@ -134,6 +138,10 @@ export function createModel(): Model {
           return callApprovals.approve(event);
         case "call.refused":
           return callApprovals.refuse(event);
+        case "closure.reached":
+          return closures.reach(event);
+        case "receipts.taken":
+          return closures.take(event, sequence);
         case "usage.reported":
           return usage.take(event);
         case "step.held":

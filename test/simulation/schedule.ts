@@ -69,6 +69,21 @@ const report = fc.record({
   times: fc.integer({ min: 1, max: 2 }),
   again: oneIn(3, index),
 });
+const attendance = {
+  acknowledges: fc.constantFrom(
+    "at once" as const,
+    "at once" as const,
+    "at once" as const,
+    "late" as const,
+    "never" as const,
+  ),
+  pings: fc.constantFrom(true, true, true, false),
+};
+const endWatched = fc.record({
+  kind: fc.constant("end-watched" as const),
+  ...{ by: index, agent: few, run: few, place: fc.nat({ max: 1 }), stream: fc.boolean() },
+  attendances: fc.array(fc.option(fc.record(attendance), { nil: undefined }), { minLength: 3, maxLength: 3 }),
+});
 const delegate = fc.record({
   kind: fc.constant("delegate" as const),
   by: index,
@@ -194,7 +209,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
   { arbitrary: policies, weight: 3 },
   {
-    arbitrary: fc.record({ kind: fc.constantFrom("disable", "enable", "enable", "enable"), entry: fc.nat({ max: 4 }) }),
+    arbitrary: fc.record({ kind: fc.constantFrom("disable", "enable", "enable", "enable"), entry: fc.nat({ max: 5 }) }),
     weight: 2,
   },
   {
@@ -209,9 +224,16 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 2,
   },
   {
-    arbitrary: fc.record({ kind: fc.constantFrom("watch", "watch", "leave"), watcher: fc.nat({ max: 1 }) }),
-    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("watch" as const),
+      watcher: few,
+      ...attendance,
+    }),
+    weight: 4,
   },
+  { arbitrary: fc.record({ kind: fc.constantFrom("leave", "acknowledge", "acknowledge"), watcher: few }), weight: 2 },
+  { arbitrary: endWatched, weight: 4 },
+  { arbitrary: fc.record({ kind: fc.constant("closure" as const), close: index, stream: fc.boolean() }), weight: 3 },
   {
     arbitrary: fc.record({
       kind: fc.constant("engine" as const),

@@ -1,6 +1,7 @@
 import { BrokerError } from "../../src/domain/errors.ts";
 import { agents } from "./agents.ts";
 import { approvers } from "./approvers.ts";
+import { closureAskers } from "./closures.ts";
 import type { Event, EventOf, Round } from "./events.ts";
 import { heldCalls } from "./held-calls.ts";
 import { operators } from "./operators.ts";
@@ -36,6 +37,7 @@ export async function simulate(manner: Manner): Promise<Simulation> {
     ...agents(world),
     ...verifiers(world),
     ...reporters(world),
+    ...closureAskers(world, opening),
     ...approvers(world),
     ...administering,
     ...surroundings(world),

@@ -5,6 +5,7 @@ import { ask, requestWith } from "./ask.ts";
 import { OPERATOR } from "./broker.ts";
 import { ELEMENTS, PLACES } from "./cast.ts";
 import { at, chosen, isApt, isIn, isProcess } from "./choose.ts";
+import { attend } from "./closures.ts";
 import type { EventOf } from "./events.ts";
 import { argumentsOf } from "./held-calls.ts";
 import type { Delivered, World } from "./world.ts";
@@ -63,9 +64,9 @@ export function verifiers(world: World) {
   }
 
   return {
-    async watch({ watcher }: EventOf<"watch">): Promise<void> {
-      if (world.isUp) await chosen(watchers, watcher).watch(world.broker, world.life.ground);
-    },
+    watch: ({ watcher, ...attendance }: EventOf<"watch">): Promise<void> =>
+      attend(world, chosen(watchers, watcher), attendance),
+    acknowledge: ({ watcher }: EventOf<"acknowledge">): void => chosen(watchers, watcher).acknowledge(),
     leave: ({ watcher }: EventOf<"leave">): void => chosen(watchers, watcher).leave(),
     async call(event: EventOf<"call">): Promise<void> {
       const token = presented(event);

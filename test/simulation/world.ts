@@ -9,8 +9,9 @@ import { createRuleEngine } from "../memory/rule-engine.ts";
 import { virtualClock } from "../memory/virtual-clock.ts";
 import { type Ground, OPERATOR, TRUST_DOMAIN } from "./broker.ts";
 import { createCallBook } from "./call-book.ts";
-import { ENTRIES, PLACES, USERS } from "./cast.ts";
+import { ENTRIES, PLACES, SIGNING, USERS, VERIFIER } from "./cast.ts";
 import { at, chosen, isApt } from "./choose.ts";
+import type { ClosureStream, ToldClosure } from "./closures.ts";
 import { createKernel, type SimulatedProcess } from "./kernel.ts";
 import { eventsAfter, laggingReplica } from "./lagging-replica.ts";
 import { startLives, turn } from "./lives.ts";
@@ -74,7 +75,11 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
   const tokens: DelegationToken[] = [];
   const holds = new Map<() => void, string>();
   const processes: SimulatedProcess[] = USERS.map((uid) => kernel.start(uid));
-  const watchers = [createWatcher([PLACES[0]]), createWatcher(PLACES)];
+  const watchers = [
+    createWatcher(VERIFIER, [PLACES[0]]),
+    createWatcher(VERIFIER, PLACES),
+    createWatcher(SIGNING, [PLACES[1]]),
+  ];
   const model = createModel();
   let restarting = Promise.resolve();
   const replica = await laggingReplica(ground);
@@ -84,9 +89,12 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
   async function restart(): Promise<void> {
     holds.clear();
     for (const watcher of watchers) watcher.leave();
+    for (const { leaving } of world.closureStreams) leaving.abort();
     faults.isLedgerUnavailable = false;
     faults.engine = "well";
     faults.failingFollower = undefined;
+    // No start falls into the microsecond of what the life before did last.
+    clock.advance(1);
     await lives.restart();
     world.isChangePending = false;
   }
@@ -140,6 +148,11 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     processes,
     watchers,
     replica,
+    /** Verifiers that have been on the feed. */
+    attended: new Set<string>(),
+    /** What was told of closes, the newest last. */
+    toldClosures: [] as ToldClosure[],
+    closureStreams: [] as ClosureStream[],
     calls: createCallBook(),
     /** What verifiers said of calls, the oldest first. */
     reports: [] as SentReport[],

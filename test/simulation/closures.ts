@@ -1,0 +1,92 @@
+import { closureAfter, closuresAfter, type StepClosure } from "../../src/close/closure.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
+import { issued } from "./agents.ts";
+import { PLACES, READS_ANYWHERE } from "./cast.ts";
+import { at, chosen, isProcess } from "./choose.ts";
+import type { EventOf } from "./events.ts";
+import { note } from "./model-history.ts";
+import { HANDED_OVER } from "./tokens.ts";
+import type { Attendance, Watcher } from "./watcher.ts";
+import type { World } from "./world.ts";
+
+type Opening = (event: EventOf<"open">) => Promise<OpenedStep | undefined>;
+
+/** What was told of a close, and in which life of the broker. */
+export type ToldClosure = { readonly closure: StepClosure; readonly life: number };
+
+/** One who is told of a close until it is CLOSED. */
+export type ClosureStream = {
+  readonly life: number;
+  readonly told: StepClosure[];
+  readonly leaving: AbortController;
+  isOver: boolean;
+};
+
+/** A verifier's process comes on the feed. */
+export async function attend(world: World, one: Watcher, attendance: Attendance | undefined): Promise<void> {
+  if (!world.isUp || attendance === undefined) return;
+  await one.watch(world.broker, world.life.ground, attendance);
+  if (one.isConnected) world.attended.add(one.verifier);
+}
+
+/** Those who want to know whether anybody still accepts what a step held. */
+export function closureAskers(world: World, { open }: { readonly open: Opening }) {
+  const { model, toldClosures, closureStreams, watchers } = world;
+
+  function chosenClose(which: number): number | undefined {
+    return at([...new Set([...model.steps.values()].flatMap(({ closed }) => closed?.sequence ?? []))].slice(-6), which);
+  }
+
+  function told(closure: StepClosure, life: number): void {
+    toldClosures.push({ closure, life });
+    note(model, `closure ${closure.state}`);
+    if (closure.verifiers.some(({ signed }) => signed !== undefined)) note(model, "closure signed");
+  }
+
+  async function asked(closedSequence: number, stream: boolean): Promise<void> {
+    if (stream) return void follow(closedSequence).catch(world.ground.failed);
+    const { lives: life, broker } = world;
+    const closure = await closureAfter(closedSequence, broker.closurePorts);
+    if (closure === undefined) throw new BrokerError("STEP_NOT_FOUND", "nothing was closed");
+    told(closure, life);
+  }
+
+  async function follow(closedSequence: number): Promise<void> {
+    const { lives: life, broker } = world;
+    const stream: ClosureStream = { life, told: [], leaving: new AbortController(), isOver: false };
+    closureStreams.push(stream);
+    try {
+      for await (const closure of closuresAfter(closedSequence, stream.leaving.signal, broker.closurePorts)) {
+        stream.told.push(closure);
+        told(closure, life);
+      }
+      stream.isOver = true;
+    } catch (thrown) {
+      // Whoever is refused asks again later.
+      if (!(thrown instanceof BrokerError)) throw thrown;
+      closureStreams.splice(closureStreams.indexOf(stream), 1);
+    }
+  }
+
+  return {
+    async closure({ close, stream }: EventOf<"closure">): Promise<void> {
+      const closedSequence = chosenClose(close);
+      if (closedSequence === undefined) return;
+      await asked(closedSequence, stream);
+    },
+    async "end-watched"({ by, agent, run, place, attendances, stream }: EventOf<"end-watched">): Promise<void> {
+      const { isUp, broker, life, actor } = world;
+      if (!isUp) return;
+      await Promise.all(watchers.map((one, index) => attend(world, one, attendances[index])));
+      const plain = { ...HANDED_OVER, executor: "fit", allowPartial: false, acceptPending: false } as const;
+      const step = await open({ ...plain, by, agent, run, step: 4, grant: [READS_ANYWHERE] });
+      if (step === undefined) return;
+      await issued(world, 1, step, [{ kind: "jwt-svid", audiences: [chosen(PLACES, place)] }]);
+      const { stepId, opener } = step;
+      await broker.close(actor(1, isProcess(opener)), { stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 });
+      const { closedSequence } = (await life.ground.store.steps.step(stepId)) ?? {};
+      if (closedSequence !== undefined) await asked(closedSequence, stream);
+    },
+  };
+}
