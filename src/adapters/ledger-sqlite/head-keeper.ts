@@ -29,6 +29,8 @@ export function createHeadKeeper(
   let savedAtMs = Number.NEGATIVE_INFINITY;
   let cancel: Cancel | undefined;
   let saving: Promise<void> = Promise.resolve();
+  let newest: Head | undefined;
+  let failedAt: Head | undefined;
 
   function save(): Promise<void> {
     cancel?.();
@@ -37,9 +39,17 @@ export function createHeadKeeper(
     unsaved = undefined;
     if (head === undefined) return saving;
     savedAtMs = ports.clock.monotonicMs();
+    newest = head;
     // Saves run one after the other, so that an older head can't overtake a newer one.
-    saving = saving.then(() => ports.checkpoints.save(head)).catch(ports.failed);
+    saving = saving.then(() => ports.checkpoints.save(head)).catch((error: unknown) => unsavedYet(head, error));
     return saving;
+  }
+
+  /** It is tried again, told of once: whoever is to be proved its newest event can't wait for the next commit. */
+  function unsavedYet(head: Head, error: unknown): void {
+    if (failedAt !== head) ports.failed(error);
+    failedAt = head;
+    if (head === newest && unsaved === undefined) committed(head);
   }
 
   function committed(head: Head): void {
@@ -59,8 +69,8 @@ export function createHeadKeeper(
       isKeeping = true;
     },
     async close() {
-      await save();
       isKeeping = false;
+      await save();
     },
   };
 }

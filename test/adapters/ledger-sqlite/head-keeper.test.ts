@@ -60,7 +60,7 @@ test("while the ledger is not trusted nothing is kept; then the head that was ac
   expect(saved).toEqual([2, 3]);
 });
 
-test("a head that could not be kept is told of, and the next one is tried", async () => {
+test("a head that could not be kept is told of once, and tried again though nothing else is recorded", async () => {
   let isFull = true;
   const saved: number[] = [];
   const { keeper, failures, clock } = keeping(true, async ({ sequence }) => {
@@ -69,12 +69,37 @@ test("a head that could not be kept is told of, and the next one is tried", asyn
   });
   keeper.committed(head(1));
   await settled();
+  for (let second = 0; second < 3; second += 1) {
+    clock.advance(1_000);
+    await settled();
+  }
   expect(failures).toHaveLength(1);
   isFull = false;
   clock.advance(1_000);
+  await settled();
+  expect(saved).toEqual([1]);
   keeper.committed(head(2));
+  clock.advance(1_000);
+  await settled();
+  expect(saved).toEqual([1, 2]);
+});
+
+test("a head that could not be kept never comes after a newer one, nor after the end", async () => {
+  const failing = Promise.withResolvers<void>();
+  const saved: number[] = [];
+  const { keeper, clock } = keeping(true, async ({ sequence }) => {
+    if (sequence === 1) await failing.promise;
+    saved.push(sequence);
+  });
+  keeper.committed(head(1));
+  clock.advance(1_000);
+  keeper.committed(head(2));
+  failing.reject(new Error("no space"));
+  await keeper.close();
+  clock.advance(10_000);
   await settled();
   expect(saved).toEqual([2]);
+  expect(clock.pending()).toBe(0);
 });
 
 test("a head that could not be accepted is not accepted", async () => {
