@@ -14,19 +14,20 @@ export type ProvePorts = {
 /**
  * A receipt for an event: what was recorded, that it is in the tree, and the signed checkpoint of the tree.
  *
- * @returns the text of a C2SP tlog-proof whose extra data are the event's bytes.
+ * @returns the text of a C2SP tlog-proof whose extra data are the event's bytes, and the checkpoint in it.
  * @throws BrokerError STEP_NOT_FOUND where nothing of that name is recorded, PRUNED where what it said is deleted,
  *   LEDGER_UNAVAILABLE
  */
 export async function prove(
   subject: ProvenSubject,
   { tree, checkpoints }: ProvePorts,
-): Promise<{ readonly sequence: number; readonly proof: string }> {
+): Promise<{ readonly sequence: number; readonly proof: string; readonly checkpoint: string }> {
   const sequence = await tree.sequenceOf(subject);
   if (sequence === undefined) throw new BrokerError("STEP_NOT_FOUND", "nothing of this name is recorded");
   const { note, size } = await checkpoints.covering(sequence);
   const { entry, hashes } = await tree.inclusion(sequence, size);
-  return { sequence, proof: formatTlogProof({ extra: entry, leafIndex: sequence - 1, hashes, checkpoint: note }) };
+  const proof = formatTlogProof({ extra: entry, leafIndex: sequence - 1, hashes, checkpoint: note });
+  return { sequence, proof, checkpoint: note };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { checkpointOrigin, ledgerOfOrigin, parseCheckpointText } from "../domain/checkpoint.ts";
+import { checkpointOrigin, checkpointOriginOf, ledgerOfOrigin, parseCheckpointText } from "../domain/checkpoint.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { formatNoteKey, type NoteKey } from "../domain/signed-note.ts";
 import type { CheckpointFile, CheckpointStore, KeptHead, SignedCheckpoint } from "../ports/checkpoint-store.ts";
@@ -33,8 +33,8 @@ export type Checkpoints = CheckpointStore & {
   covering(size: number): Promise<SignedCheckpoint>;
   /** The key in the form in which verifiers are given it, under the origin of an epoch. */
   verifierKey(epoch: string): string;
-  /** The signed note of a text that is no checkpoint, under the same name. */
-  statement(epoch: string, text: string): string;
+  /** The signed note of a text that is no checkpoint, under the name of the checkpoint that proves what it says. */
+  statement(checkpoint: string, text: string): string;
 };
 
 /** Signs each head that the ledger has kept, and believes no other than a signed one. */
@@ -96,7 +96,7 @@ export function keepCheckpoints({ signer, trustDomain, file, copy, clock }: Chec
         });
       });
     },
-    statement: (epoch, text) => signer.statement(checkpointOrigin(trustDomain, epoch), text),
+    statement: (checkpoint, text) => signer.statement(checkpointOriginOf(checkpoint), text),
     verifierKey: (epoch) => formatNoteKey(keyOf(checkpointOrigin(trustDomain, epoch))),
   };
 }

@@ -6,10 +6,10 @@ import { type ClosurePorts, closureAfter } from "./closure.ts";
 
 export type ClosureReceiptPorts = ClosurePorts & {
   readonly history: Pick<HistoryReads, "closedBy" | "takenBack">;
-  /** C2SP tlog-proof of the event with a sequence. @throws BrokerError LEDGER_UNAVAILABLE */
-  readonly proveEvent: (sequence: number) => Promise<string>;
-  /** The signed note of a text of the ledger, by the key of its checkpoints. */
-  readonly signStatement: (text: string) => string;
+  /** C2SP tlog-proof of the event with a sequence, and the checkpoint in it. @throws BrokerError LEDGER_UNAVAILABLE */
+  readonly proveEvent: (sequence: number) => Promise<{ readonly proof: string; readonly checkpoint: string }>;
+  /** The signed note of a text of the ledger, by the key and under the name of a checkpoint of it. */
+  readonly signStatement: (checkpoint: string, text: string) => string;
 };
 
 /**
@@ -25,7 +25,7 @@ export async function closureReceipt(step: Step, ports: ClosureReceiptPorts): Pr
     throw new BrokerError("INVALID_FIELD", "by: a step that is closed", { metadata: { field: "by" } });
   }
   const statedAt = ports.clock.now();
-  const [closure, takenBack, proof] = await Promise.all([
+  const [closure, takenBack, { proof, checkpoint }] = await Promise.all([
     closureAfter(closedSequence, ports),
     ports.history.takenBack(closedSequence, closedSequence, statedAt),
     ports.proveEvent(closedSequence),
@@ -33,7 +33,9 @@ export async function closureReceipt(step: Step, ports: ClosureReceiptPorts): Pr
   if (closure === undefined)
     throw new BrokerError("LEDGER_UNAVAILABLE", "the step's close is not in the ledger's tables");
   const { stepId, runId, step: name, attempt, agent, state, spiffeId } = step;
+  // Of one name with the proof, also where another epoch has begun since its checkpoint: who checks it has one key for both.
   return ports.signStatement(
+    checkpoint,
     closureReceiptText({
       step: { stepId, runId, step: name, attempt, agent, state, spiffeId },
       closedSequence,

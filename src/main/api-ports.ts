@@ -204,9 +204,8 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     history,
     exchanges: core.exchanges.endings,
     leewayOf: leewayBy(config.leewaySeconds),
-    proveEvent: async (sequence) =>
-      (await prove({ sequence }, { tree: core.store.tree, checkpoints: core.checkpoints })).proof,
-    signStatement: (text) => core.checkpoints.statement(ledger.head().epoch, text),
+    proveEvent: (sequence) => prove({ sequence }, { tree: core.store.tree, checkpoints: core.checkpoints }),
+    signStatement: core.checkpoints.statement,
   };
 }
 
