@@ -31,7 +31,7 @@ import { createFollowers } from "../../src/ledger/followers.ts";
 import { signCommitted } from "../../src/ledger/sign-committed.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { CommitSigner } from "../../src/ports/commit-signer.ts";
-import type { OpenedLedger } from "../../src/ports/ledger.ts";
+import type { Head, OpenedLedger } from "../../src/ports/ledger.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 
 /**
@@ -39,6 +39,7 @@ import type { Randomness } from "../../src/ports/randomness.ts";
  * asked for, and nothing outlives `close`.
  *
  * @param options.signer - signs what is recorded, as the writing thread does; absent: whoever recorded has it signed.
+ * @param options.committed - told of the head after each commit.
  * @param options.failed - told of what a follower throws; a test that does not say where is to fail with it.
  */
 export async function openMemoryLedger(options: {
@@ -46,6 +47,7 @@ export async function openMemoryLedger(options: {
   readonly randomness: Randomness;
   readonly signer?: CommitSigner;
   readonly failed?: (error: unknown) => void;
+  readonly committed?: (head: Head) => void;
 }): Promise<OpenedLedger> {
   const driver = await loadDriver();
   const db = openWriter(driver, ":memory:");
@@ -65,6 +67,7 @@ export async function openMemoryLedger(options: {
       const { outcomes, events } = store.commit(acts);
       if (events.length > 0) {
         commits += 1;
+        options.committed?.(store.head());
         followers.committed(handedOver(events, store.head().sequence));
       }
       return options.signer === undefined ? outcomes : signCommitted(acts, outcomes, options.signer);

@@ -3,7 +3,9 @@ import { txnTokenEs256Format } from "../../src/adapters/jwt-es256/txn-token-es25
 import { witEs256Format } from "../../src/adapters/jwt-es256/wit-es256.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { attest } from "../../src/attest/attest.ts";
+import { prove } from "../../src/audit/prove.ts";
 import { acceptRestore } from "../../src/authority/accept-restore.ts";
+import type { Checkpoints } from "../../src/authority/checkpoints.ts";
 import { signingAt } from "../../src/authority/lifecycle.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { approveCall, type CallApprovalRequest, refuseCall } from "../../src/check/approve-call.ts";
@@ -74,6 +76,8 @@ export type Ground = {
   readonly approvalSeconds?: number;
   /** Absent: no issuer of principals is configured. */
   readonly principalTokens?: PrincipalTokens;
+  /** Absent: nothing is signed of the ledger. */
+  readonly checkpoints?: Checkpoints;
   /** What a front end keeps, however far it is behind; absent: there is none. */
   readonly front?: Pick<Replica["kept"], "entries" | "stepDirectory" | "authorities">;
 };
@@ -160,6 +164,12 @@ export async function startBroker(ground: Ground) {
     ...{ ledger, history, clock, receipts: beside.receipts, exchanges: beside.exchanges.endings },
     leewayOf: leewayBy(LEEWAY_SECONDS),
   };
+  const { checkpoints } = ground;
+  const receiptPorts = checkpoints && {
+    ...closurePorts,
+    proveEvent: (sequence: number) => prove({ sequence }, { tree: store.tree, checkpoints }),
+    signStatement: checkpoints.statement,
+  };
   const usageJournal = createUsageJournal({ ledger, clock });
   const checking = { ...ports, bundles: ownKeys, rate: createCallRate(clock), usageJournal };
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
@@ -168,6 +178,7 @@ export async function startBroker(ground: Ground) {
     ...beside,
     denyList,
     closurePorts,
+    receiptPorts,
     ports,
     suspensions,
     isSuspended: () => suspensions.refusal() !== undefined,

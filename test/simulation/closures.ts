@@ -1,15 +1,18 @@
 import { closureAfter, closuresAfter, type StepClosure } from "../../src/close/closure.ts";
+import { closureReceipt } from "../../src/close/closure-receipt.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { issued } from "./agents.ts";
 import { PLACES, READS_ANYWHERE } from "./cast.ts";
 import { at, chosen, isProcess } from "./choose.ts";
-import type { EventOf } from "./events.ts";
+import type { AskedClosure, EventOf } from "./events.ts";
 import { note } from "./model-history.ts";
 import { HANDED_OVER } from "./tokens.ts";
 import type { Attendance, Watcher } from "./watcher.ts";
 import type { World } from "./world.ts";
 
+/** A step that ended, with the event that ended it. */
+type Closed = { readonly stepId: string; readonly closedSequence: number };
 type Opening = (event: EventOf<"open">) => Promise<OpenedStep | undefined>;
 
 /** What was told of a close, and in which life of the broker. */
@@ -32,10 +35,13 @@ export async function attend(world: World, one: Watcher, attendance: Attendance 
 
 /** Those who want to know whether anybody still accepts what a step held. */
 export function closureAskers(world: World, { open }: { readonly open: Opening }) {
-  const { model, toldClosures, closureStreams, watchers } = world;
+  const { model, toldClosures, closureStreams, closureReceipts, watchers } = world;
 
-  function chosenClose(which: number): number | undefined {
-    return at([...new Set([...model.steps.values()].flatMap(({ closed }) => closed?.sequence ?? []))].slice(-6), which);
+  function chosenClose(which: number): Closed | undefined {
+    const all = [...model.steps.values()].flatMap(({ step, closed }) =>
+      closed === undefined ? [] : [{ stepId: step.stepId, closedSequence: closed.sequence }],
+    );
+    return at(all.slice(-6), which);
   }
 
   function told(closure: StepClosure, life: number): void {
@@ -44,12 +50,26 @@ export function closureAskers(world: World, { open }: { readonly open: Opening }
     if (closure.verifiers.some(({ signed }) => signed !== undefined)) note(model, "closure signed");
   }
 
-  async function asked(closedSequence: number, stream: boolean): Promise<void> {
+  async function asked({ stepId, closedSequence }: Closed, { stream, receipt }: AskedClosure): Promise<void> {
+    // Nobody else waits for a receipt, which waits for a checkpoint.
+    if (receipt) void receiptOf(stepId).catch(world.ground.failed);
     if (stream) return void follow(closedSequence).catch(world.ground.failed);
     const { lives: life, broker } = world;
     const closure = await closureAfter(closedSequence, broker.closurePorts);
     if (closure === undefined) throw new BrokerError("STEP_NOT_FOUND", "nothing was closed");
     told(closure, life);
+  }
+
+  async function receiptOf(stepId: string): Promise<void> {
+    const { receiptPorts } = world.broker;
+    const step = await world.ground.store.steps.step(stepId);
+    if (receiptPorts === undefined || step === undefined) return;
+    try {
+      closureReceipts.push(await closureReceipt(step, receiptPorts));
+      note(model, "closure receipt");
+    } catch (thrown) {
+      if (!(thrown instanceof BrokerError)) throw thrown;
+    }
   }
 
   async function follow(closedSequence: number): Promise<void> {
@@ -70,12 +90,11 @@ export function closureAskers(world: World, { open }: { readonly open: Opening }
   }
 
   return {
-    async closure({ close, stream }: EventOf<"closure">): Promise<void> {
-      const closedSequence = chosenClose(close);
-      if (closedSequence === undefined) return;
-      await asked(closedSequence, stream);
+    async closure({ close, ...how }: EventOf<"closure">): Promise<void> {
+      const closed = chosenClose(close);
+      if (closed !== undefined) await asked(closed, how);
     },
-    async "end-watched"({ by, agent, run, place, attendances, stream }: EventOf<"end-watched">): Promise<void> {
+    async "end-watched"({ by, agent, run, place, attendances, ...how }: EventOf<"end-watched">): Promise<void> {
       const { isUp, broker, life, actor } = world;
       if (!isUp) return;
       await Promise.all(watchers.map((one, index) => attend(world, one, attendances[index])));
@@ -86,7 +105,7 @@ export function closureAskers(world: World, { open }: { readonly open: Opening }
       const { stepId, opener } = step;
       await broker.close(actor(1, isProcess(opener)), { stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 });
       const { closedSequence } = (await life.ground.store.steps.step(stepId)) ?? {};
-      if (closedSequence !== undefined) await asked(closedSequence, stream);
+      if (closedSequence !== undefined) await asked({ stepId, closedSequence }, how);
     },
   };
 }

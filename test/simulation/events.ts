@@ -1,6 +1,9 @@
 import type { RiskLevel } from "../../src/domain/risk.ts";
 import type { Attendance } from "./watcher.ts";
 
+/** Whether somebody asks once or is told of each change, and whether a receipt is wanted. */
+export type AskedClosure = { readonly stream: boolean; readonly receipt: boolean };
+
 /*
  * What may happen. Numbers choose among what there is when the event's turn comes, so that a schedule makes sense however
  * it is cut down. Of `by`, every fourth number chooses anybody, and the others somebody who may well do it.
@@ -158,13 +161,14 @@ export type Event =
   | { readonly kind: "wall"; readonly seconds: number }
   | { readonly kind: "ledger" | "signer"; readonly isUnavailable: boolean }
   | { readonly kind: "engine"; readonly state: "well" | "late" | "failing" }
+  | { readonly kind: "checkpoints"; readonly failing: "own" | "copy" | "signer" | undefined }
   | { readonly kind: "follower"; readonly failing: number | undefined }
   | ({ readonly kind: "watch"; readonly watcher: number } & Attendance)
   | { readonly kind: "leave" | "acknowledge"; readonly watcher: number }
   /** Somebody asks whether what a close ended is accepted anywhere; or wants to be told when it no longer is. */
-  | { readonly kind: "closure"; readonly close: number; readonly stream: boolean }
+  | ({ readonly kind: "closure"; readonly close: number } & AskedClosure)
   /** A step with a token is closed while verifiers are on the feed, and somebody asks whether it is over. */
-  | {
+  | ({
       readonly kind: "end-watched";
       readonly by: number;
       readonly agent: number;
@@ -172,8 +176,7 @@ export type Event =
       readonly place: number;
       /** Of each verifier's process; absent: it is not on the feed for that. */
       readonly attendances: readonly (Attendance | undefined)[];
-      readonly stream: boolean;
-    }
+    } & AskedClosure)
   | { readonly kind: "replicate" }
   | { readonly kind: "restart" | "accept-restore" };
 

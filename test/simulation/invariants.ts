@@ -9,9 +9,10 @@ import { isClosed } from "../../src/domain/step.ts";
 import { microsOf } from "../../src/domain/time.ts";
 import type { StandingAttempt } from "../../src/ports/ledger-reads.ts";
 import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
+import { checkCheckpoints, checkCheckpointsInTheEnd } from "./checkpoint-invariants.ts";
 import { checkClosures, checkClosuresInTheEnd } from "./closure-invariants.ts";
 import { promise } from "./model-history.ts";
-import { FollowerFault } from "./unsteady.ts";
+import { FollowerFault, KeyFault } from "./unsteady.ts";
 import { checkUsage, checkUsageInTheEnd } from "./usage-invariants.ts";
 import type { World } from "./world.ts";
 
@@ -34,6 +35,7 @@ export async function checkAtRest(world: World): Promise<void> {
   checkDelivered(world);
   await checkWatchers(world);
   checkClosures(world);
+  await checkCheckpoints(world);
   promise(failures.every(isExpected), `nothing fails in the background: ${failures.join(", ")}`);
 }
 
@@ -42,6 +44,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
   const { ground, model, holds, faults } = world;
   faults.isLedgerUnavailable = false;
   faults.failingFollower = undefined;
+  faults.checkpoints = undefined;
   faults.engine = "well";
   await world.pass(2);
   const now = ground.clock.now();
@@ -67,6 +70,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
   const finding = await ground.store.verifyAll();
   promise(finding.kind === "intact", "replaying the events gives the tables, and the tree its root");
   await checkClosuresInTheEnd(world);
+  await checkCheckpointsInTheEnd(world);
 }
 
 /** The tables say what the model says. */
@@ -194,10 +198,10 @@ async function checkWatchers({ clock, watchers, delivered, model, broker }: Worl
   }
 }
 
-/** What a schedule brings about itself: a ledger that can't be written, and a follower that is behind for a while. */
+/** What a schedule brings about itself: a ledger that can't be written, a key that is gone, and a follower that is behind for a while. */
 function isExpected(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.cause instanceof FollowerFault) return true;
+  if (error.cause instanceof FollowerFault || error.cause instanceof KeyFault) return true;
   return error instanceof BrokerError && (error.code === "LEDGER_UNAVAILABLE" || error.code === "NOT_SERVING");
 }
 

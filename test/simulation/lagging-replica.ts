@@ -36,6 +36,7 @@ export async function eventsAfter({ history }: Pick<OpenedLedger, "history">, af
   const rows = await history.events({ after, oldestFirst: true, limit });
   return rows.map(({ canonical, sequence }) => ({
     sequence,
+    canonical,
     event: JSON.parse(Buffer.from(canonical).toString()) as LedgerEvent,
   }));
 }

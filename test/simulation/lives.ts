@@ -1,9 +1,11 @@
 import type { FeedBatch } from "../../src/close/notify.ts";
 import { beginWatch } from "../../src/close/watch.ts";
+import type { Head } from "../../src/ports/ledger.ts";
 import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
 import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import { memoryVault, vaultDisk } from "../memory/memory-vault.ts";
 import { type Broker, type Ground, startBroker } from "./broker.ts";
+import type { CheckpointPlaces } from "./checkpoint-places.ts";
 import { promise } from "./model-history.ts";
 import { type Faults, type Signature, type Unsteady, unsteady } from "./unsteady.ts";
 
@@ -16,6 +18,8 @@ export type Lives = {
   readonly broker: Broker;
   /** All that the broker denies, as a watcher from its start on is told. */
   readonly denied: readonly DenyEntry[];
+  /** Told of the head after each commit. */
+  committed(head: Head): void;
   /** What the old broker had asked its store for is done before the new one looks; what it had not, never. */
   restart(): Promise<void>;
   end(): void;
@@ -23,16 +27,29 @@ export type Lives = {
 
 export async function startLives(
   ground: Ground,
-  around: { readonly delays: readonly number[]; readonly faults: Faults; readonly signatures: Signature[] },
+  around: {
+    readonly delays: readonly number[];
+    readonly faults: Faults;
+    readonly signatures: Signature[];
+    readonly places: CheckpointPlaces;
+  },
 ): Promise<Lives> {
   const { store, random } = ground;
-  const { delays, faults, signatures } = around;
+  const { delays, faults, signatures, places } = around;
   const disk = vaultDisk(random);
   let isUp = true;
   let count = 1;
   let life = unsteady({ ...ground, principals: await openVault() }, delays, faults, signatures);
-  let broker = await startBroker(life.ground);
+  let { checkpoints, keeper } = await places.open(life.pass);
+  let broker = await start();
   let denied = await deniedBy(broker);
+
+  /** On what the life before left. */
+  async function start(): Promise<Broker> {
+    keeper.committed(store.ledger.head());
+    const trustHead = () => keeper.trust(store.ledger.head());
+    return startBroker({ ...life.ground, checkpoints, store: { ...life.ground.store, trustHead } });
+  }
 
   /** Keys of those who were erased are gone, though the broker may have ended before it deleted them. */
   async function openVault(): Promise<PrincipalVault> {
@@ -72,6 +89,7 @@ export async function startLives(
     get denied() {
       return denied;
     },
+    committed: (head) => keeper.committed(head),
     async restart() {
       isUp = false;
       end();
@@ -80,7 +98,8 @@ export async function startLives(
       promise(finding.kind === "intact", "what a crash leaves is what follows from the events");
       count += 1;
       life = unsteady({ ...ground, principals: await openVault() }, delays, faults, signatures);
-      broker = await startBroker(life.ground);
+      ({ checkpoints, keeper } = await places.open(life.pass));
+      broker = await start();
       denied = await deniedBy(broker);
       isUp = true;
     },

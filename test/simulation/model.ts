@@ -36,6 +36,8 @@ export type Model = {
   readonly callApprovals: ModelCallApprovals["all"];
   readonly closures: Pick<ModelClosures, "reached" | "applied">;
   readonly usage: Pick<ModelUsage, "reported" | "gaps">;
+  /** Each names the ledger from its event on. */
+  readonly epochs: readonly string[];
   readonly sequence: number;
   /** How often each kind of event was told, and what else is worth counting. */
   readonly seen: Map<string, number>;
@@ -61,6 +63,7 @@ export function createModel(): Model {
   const calls = createModelCalls(history, callApprovals);
   const signed = createModelCredentials(history);
   const usage = createModelUsage(history);
+  const epochs: string[] = [];
   let last = 0;
   let lastType: LedgerEvent["type"] | undefined;
 
@@ -84,6 +87,7 @@ export function createModel(): Model {
     calls,
     callApprovals: callApprovals.all,
     closures,
+    epochs,
     usage,
     seen,
     get sequence() {
@@ -111,6 +115,7 @@ export function createModel(): Model {
       principals.take(event, sequence);
       switch (event.type) {
         case "epoch.started":
+          epochs.push(event.epoch);
           return signed.removeAuthorities();
         case "authority.put":
           return signed.put(event.authority);

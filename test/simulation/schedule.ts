@@ -79,9 +79,10 @@ const attendance = {
   ),
   pings: fc.constantFrom(true, true, true, false),
 };
+const askedClosure = { stream: fc.boolean(), receipt: fc.boolean() };
 const endWatched = fc.record({
   kind: fc.constant("end-watched" as const),
-  ...{ by: index, agent: few, run: few, place: fc.nat({ max: 1 }), stream: fc.boolean() },
+  ...{ by: index, agent: few, run: few, place: fc.nat({ max: 1 }), ...askedClosure },
   attendances: fc.array(fc.option(fc.record(attendance), { nil: undefined }), { minLength: 3, maxLength: 3 }),
 });
 const delegate = fc.record({
@@ -233,7 +234,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
   { arbitrary: fc.record({ kind: fc.constantFrom("leave", "acknowledge", "acknowledge"), watcher: few }), weight: 2 },
   { arbitrary: endWatched, weight: 4 },
-  { arbitrary: fc.record({ kind: fc.constant("closure" as const), close: index, stream: fc.boolean() }), weight: 3 },
+  { arbitrary: fc.record({ kind: fc.constant("closure" as const), close: index, ...askedClosure }), weight: 3 },
   {
     arbitrary: fc.record({
       kind: fc.constant("engine" as const),
@@ -243,6 +244,13 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   },
   {
     arbitrary: fc.record({ kind: fc.constant("follower" as const), failing: oneIn(2, fc.nat({ max: 4 })) }),
+    weight: 2,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("checkpoints" as const),
+      failing: oneIn(2, fc.constantFrom("own" as const, "copy" as const, "signer" as const)),
+    }),
     weight: 2,
   },
   { arbitrary: fc.record({ kind: fc.constant("replicate" as const) }), weight: 2 },

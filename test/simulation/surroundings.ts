@@ -30,6 +30,9 @@ export function surroundings(world: World) {
     follower({ failing }: EventOf<"follower">): void {
       faults.failingFollower = failing === undefined ? undefined : FOLLOWERS[failing];
     },
+    checkpoints({ failing }: EventOf<"checkpoints">): void {
+      faults.checkpoints = failing;
+    },
     replicate: (): void => replica.catchUp(),
     restart: (): Promise<void> => world.restart(),
   };

@@ -18,6 +18,8 @@ export type Signature = { readonly issuanceId: string; readonly digest: string; 
  */
 export type Unsteady = {
   readonly ground: Ground;
+  /** Takes as long as an answer does, and for ever once it is killed. */
+  readonly pass: () => Promise<void>;
   kill(): void;
   /** Rejects when it is killed. */
   readonly killed: Promise<never>;
@@ -27,6 +29,8 @@ export type Faults = {
   isLedgerUnavailable: boolean;
   isSignerUnavailable: boolean;
   engine: "well" | "late" | "failing";
+  /** Which place of checkpoints can't be written, or that their key is gone. */
+  checkpoints: "own" | "copy" | "signer" | undefined;
   /** The follower of this name throws at every event that it is given. */
   failingFollower: string | undefined;
 };
@@ -37,6 +41,11 @@ const LATE_MS = 400;
 /** What a follower throws whose turn it is to fail. */
 export class FollowerFault extends Error {
   override readonly name = "FollowerFault";
+}
+
+/** Why the key of checkpoints does not sign. */
+export class KeyFault extends Error {
+  override readonly name = "KeyFault";
 }
 
 export class Killed extends Error {
@@ -168,6 +177,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
         },
       },
     },
+    pass,
     kill() {
       isDead = true;
       killed.reject(new Killed("the broker was killed"));

@@ -2,18 +2,23 @@ import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
+import type { Head } from "../../src/ports/ledger.ts";
+import type { CheckedCheckpoint } from "../../src/verify/ledger-proofs.ts";
 import { dumpOf, openReplica } from "../follow/replica.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memoryNoteSigner } from "../memory/memory-note-signer.ts";
 import { memorySigner } from "../memory/memory-signer.ts";
 import { createRuleEngine } from "../memory/rule-engine.ts";
 import { virtualClock } from "../memory/virtual-clock.ts";
 import { type Ground, OPERATOR, TRUST_DOMAIN } from "./broker.ts";
 import { createCallBook } from "./call-book.ts";
 import { ENTRIES, PLACES, SIGNING, USERS, VERIFIER } from "./cast.ts";
+import { createCheckpointPlaces } from "./checkpoint-places.ts";
 import { at, chosen, isApt } from "./choose.ts";
 import type { ClosureStream, ToldClosure } from "./closures.ts";
 import { createKernel, type SimulatedProcess } from "./kernel.ts";
 import { eventsAfter, laggingReplica } from "./lagging-replica.ts";
+import { createLeaves } from "./leaves.ts";
 import { startLives, turn } from "./lives.ts";
 import { createLogin } from "./login.ts";
 import { createModel } from "./model.ts";
@@ -29,6 +34,9 @@ const START = 1_795_341_600 as UnixSeconds;
 const ANSWERED_WITHIN_MS = 5_000;
 /** Whoever asks an engine that is late may have to ask again, behind others who do. */
 const ANSWERED_LATE_WITHIN_MS = 60_000;
+
+/** One key of checkpoints for all simulations. */
+const noteSigning = memoryNoteSigner();
 
 /** A credential that left the broker, and to whom. */
 export type Delivered = {
@@ -51,14 +59,15 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
   const signer = memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random });
   const faults: Faults = {
     ...{ isLedgerUnavailable: false, isSignerUnavailable: false },
-    ...{ engine: "well", failingFollower: undefined },
+    ...{ engine: "well", failingFollower: undefined, checkpoints: undefined },
   };
   const signatures: Signature[] = [];
   const head = (): number => store.ledger.head().sequence;
-  const committed = committedSigner(signer.committed, faults, signatures, head);
+  const signing = committedSigner(signer.committed, faults, signatures, head);
+  let committed = (_: Head): void => undefined;
   const store = await openMemoryLedger({
-    ...{ clock, randomness: random, failed },
-    ...(ledgerSigns ? { signer: committed } : {}),
+    ...{ clock, randomness: random, failed, committed: (reached: Head) => committed(reached) },
+    ...(ledgerSigns ? { signer: signing } : {}),
   });
   const ground: Ground = {
     store,
@@ -81,9 +90,13 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     createWatcher(SIGNING, [PLACES[1]]),
   ];
   const model = createModel();
+  const leaves = createLeaves();
   let restarting = Promise.resolve();
   const replica = await laggingReplica(ground);
-  const lives = await startLives({ ...ground, front: replica.kept }, { delays, faults, signatures });
+  const noteSigner = await noteSigning;
+  const places = createCheckpointPlaces({ signer: noteSigner, faults, clock, head, failed });
+  const lives = await startLives({ ...ground, front: replica.kept }, { delays, faults, signatures, places });
+  committed = lives.committed;
   for (const content of ENTRIES) await lives.broker.registry.create(parseEntryContent(content), "api", OPERATOR);
 
   async function restart(): Promise<void> {
@@ -103,7 +116,10 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     await turn();
     for (;;) {
       const events = await eventsAfter(store, model.sequence, 500);
-      for (const { event, sequence } of events) model.take(event, sequence);
+      for (const { event, sequence, canonical } of events) {
+        leaves.add(canonical);
+        model.take(event, sequence);
+      }
       if (events.length === 0) break;
     }
     // Whoever is well takes what there is, a page a turn.
@@ -138,6 +154,13 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     kernel,
     clock,
     model,
+    leaves,
+    places,
+    /** The newest checkpoint that was looked at of each place. */
+    seenCheckpoints: new Map<string, CheckedCheckpoint["checkpoint"]>(),
+    /** Of checkpoints. */
+    noteKey: noteSigner.publicKey,
+    closureReceipts: [] as string[],
     faults,
     signatures,
     delivered,
