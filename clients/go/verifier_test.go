@@ -294,6 +294,35 @@ func TestACallGoesOnPastTheExpiryOfItsTokenAndEndsWithItsStep(t *testing.T) {
 	come(t, open.Done())
 }
 
+func TestACallOfAForeignStepEndsWithItsTokenSinceNobodyTellsOfItsEnd(t *testing.T) {
+	scene := connected(t, 100*time.Second, Options{GrantsFrom: []string{"other.example"}})
+	scene.say(t, "own bundle")
+	scene.say(t, "foreign bundle")
+	scene.tell(t, "empty snapshot")
+	scene.answer(t, "c2")
+	step, call := scene.verified(t, "foreign and short"), &Call{ToolUse: readSearch}
+	if err := scene.verifier.recheck(step, call); err != nil {
+		t.Fatal(err)
+	}
+	open, cancel, err := scene.verifier.WhileOpen(context.Background(), step, call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cancel()
+	scene.clock.Advance(25 * time.Second)
+	if err := scene.verifier.recheck(step, call); codeOf(err) != Expired {
+		t.Errorf("said %v", err)
+	}
+	// The verifier looks once a second by a clock that moves only here.
+	for open.Err() == nil {
+		scene.clock.Advance(100 * time.Millisecond)
+		time.Sleep(time.Millisecond)
+	}
+	if ended := EndOf(open); ended == nil || ended.Code != Expired {
+		t.Errorf("ended by %v", ended)
+	}
+}
+
 func TestABrokerThatComesBackIsAskedFromWhereItWasLeft(t *testing.T) {
 	scene := readyScene(t)
 	scene.broker.Stop()

@@ -84,7 +84,8 @@ func (verifier *Verifier) recheck(step *VerifiedStep, call *Call) error {
 	var refused *Refusal
 	// A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's end.
 	if errors.As(err, &refused) && refused.Code == Expired {
-		return nil
+		// It ends with its token all the same where nobody would tell of its step's end.
+		return verifier.Recheck(step)
 	}
 	return err
 }

@@ -268,6 +268,23 @@ async def test_a_call_goes_on_past_the_expiry_of_its_token_and_ends_with_its_ste
         assert ended.value.metadata["state"] == "COMPLETED"
 
 
+async def test_a_call_of_a_foreign_step_ends_with_its_token_since_nobody_tells_of_its_end() -> None:
+    async with connected(grants_from=["other.example"]) as scene:
+        for name in ("own bundle", "foreign bundle"):
+            scene.watch.send(response(name))
+        await scene.tell("empty snapshot")
+        await scene.answer(b"c2")
+        scene.clock.advance(100_000)
+        await scene.answer(b"c3")
+        step = await scene.verifier.verify(FEED["tokens"]["foreign and short"])
+        with pytest.raises(VerificationError) as ended:
+            async with scene.verifier.while_open(step, SEARCH):
+                await as_time_passes(scene.clock, asyncio.Event().wait())
+        assert ended.value.code == "EXPIRED"
+        # Of the leeway too.
+        assert scene.clock.wall_ms() >= NOW_MS + 125_000
+
+
 COUNTED = ToolUse("counted", ("read",), ("internal",))
 
 

@@ -341,6 +341,8 @@ class Verifier:
             # A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's end.
             if error.code != "EXPIRED":
                 raise
+            # It ends with its token all the same where nobody would tell of its step's end.
+            self.recheck(step)
 
     def status(self) -> VerifierStatus:
         """How it stands with the feed."""
