@@ -1,17 +1,12 @@
 import { fromJson } from "@bufbuild/protobuf";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { WatchResponseSchema } from "../../src/gen/stint/v1/revocations_pb.js";
-import {
-  type Action,
-  createVerifier,
-  type ToolUse,
-  VerificationError,
-  type VerifiedStep,
-} from "../../src/sdk/verifier/index.ts";
+import { type Action, createVerifier, type ToolUse, type VerifiedStep } from "../../src/sdk/verifier/index.ts";
 import { pong } from "../sdk/verifier/feed-responses.ts";
 import { manualClock } from "../sdk/verifier/manual-clock.ts";
 import { scriptedBroker } from "../sdk/verifier/scripted-broker.ts";
-import { type FeedAct, type FeedOutcome, feedVectors, RECONNECT_MS } from "./feed-vectors.ts";
+import { type FeedAct, feedVectors, RECONNECT_MS } from "./feed-vectors.ts";
+import { outcomeOf } from "./outcome.ts";
 
 // The same file is run by the suites of the clients in other languages.
 
@@ -78,13 +73,3 @@ test.for(vectors.scenes)("the feed: $name", async ({ script, options }) => {
   }
   for (const one of script) await act(one);
 });
-
-function outcomeOf(decide: () => unknown): FeedOutcome {
-  try {
-    decide();
-    return "accepted";
-  } catch (thrown) {
-    if (!(thrown instanceof VerificationError)) throw thrown;
-    return { refused: thrown.code, message: thrown.message, metadata: thrown.metadata };
-  }
-}

@@ -1,11 +1,15 @@
-// Writes test/vectors/jwt-svid.json and feed.json: `node test/clients/write-vectors.ts`, once for each change of the cases. The keys are new each
-// time and kept nowhere, so that nothing in this checkout can sign what the file's keys verify.
+// Writes test/vectors/jwt-svid.json, feed.json, status-list.json and security-events.json, or those that are named:
+// `node test/clients/write-vectors.ts feed.json`, once for each change of the cases. The keys are new each time and kept nowhere, so that
+// nothing in this checkout can sign what the file's keys verify.
 import { writeFileSync } from "node:fs";
+import { basename } from "node:path";
 import { AUDIENCE, ISSUER, NOW, type Signer } from "../verify/token-forge.ts";
 import { FEED_VECTORS } from "./feed-cases.ts";
 import { FEED_FILE } from "./feed-vectors.ts";
 import { DRAFTS, SIGNERS } from "./jwt-svid-cases.ts";
 import { bundlesOf, JWT_SVID_FILE, type JwtSvidVectors, outcomeOf } from "./jwt-svid-vectors.ts";
+import { STATUS_LIST_VECTORS } from "./status-list-cases.ts";
+import { STATUS_LIST_FILE } from "./status-list-vectors.ts";
 
 const keyOf = ({ kid, publicKey }: Signer, more: object = {}) => ({
   use: "jwt-svid",
@@ -47,6 +51,13 @@ const cases = DRAFTS.map(({ name, token, settings, is }) => {
 });
 const names = new Set(cases.map(({ name }) => name));
 if (names.size !== cases.length) throw new Error("two cases have one name");
-const written = (vectors: object) => `${JSON.stringify(vectors, undefined, 1)}\n`;
-writeFileSync(JWT_SVID_FILE, written({ ...frame, cases }));
-writeFileSync(FEED_FILE, written(FEED_VECTORS));
+const all: readonly (readonly [URL, object])[] = [
+  [JWT_SVID_FILE, { ...frame, cases }],
+  [FEED_FILE, FEED_VECTORS],
+  [STATUS_LIST_FILE, STATUS_LIST_VECTORS],
+];
+const named = process.argv.slice(2);
+for (const [file, vectors] of all) {
+  if (named.length > 0 && !named.includes(basename(file.pathname))) continue;
+  writeFileSync(file, `${JSON.stringify(vectors, undefined, 1)}\n`);
+}

@@ -8,6 +8,8 @@ import { bundleDocument, type Signer } from "../../verify/token-forge.ts";
 /** What is answered to whoever asks for a path: a document, or whatever the test does with the answer. */
 export type Served = string | ((response: ServerResponse, request: IncomingMessage) => void);
 
+type ServerTls = { readonly cert: Buffer; readonly key: Buffer };
+
 export type ScriptedIssuer = {
   readonly url: string;
   /** Replaces what is at a path. */
@@ -28,14 +30,19 @@ export function eventKeysOf(...signers: readonly Signer[]): string {
 }
 
 /** A server on this machine that has the documents of a broker, as the test tells it; what it has not is answered with 404. */
-export async function scriptedIssuer(
+export function scriptedIssuer(
   { own, events }: { readonly own: Signer; readonly events: Signer },
-  tls?: { readonly cert: Buffer; readonly key: Buffer },
+  tls?: ServerTls,
 ): Promise<ScriptedIssuer> {
   const documents = new Map<string, Served>([
     ["/spiffe-bundle.json", bundleDocument(own)],
     ["/keys/events.json", eventKeysOf(events)],
   ]);
+  return servedDocuments(documents, tls);
+}
+
+/** The same with these documents, by path. */
+export async function servedDocuments(documents: Map<string, Served>, tls?: ServerTls): Promise<ScriptedIssuer> {
   const asked: string[] = [];
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url ?? "";
