@@ -8,6 +8,8 @@ import { FEED_VECTORS } from "./feed-cases.ts";
 import { FEED_FILE } from "./feed-vectors.ts";
 import { DRAFTS, SIGNERS } from "./jwt-svid-cases.ts";
 import { bundlesOf, JWT_SVID_FILE, type JwtSvidVectors, outcomeOf } from "./jwt-svid-vectors.ts";
+import { SECURITY_EVENT_VECTORS } from "./security-event-cases.ts";
+import { SECURITY_EVENTS_FILE } from "./security-event-vectors.ts";
 import { STATUS_LIST_VECTORS } from "./status-list-cases.ts";
 import { STATUS_LIST_FILE } from "./status-list-vectors.ts";
 
@@ -55,6 +57,7 @@ const all: readonly (readonly [URL, object])[] = [
   [JWT_SVID_FILE, { ...frame, cases }],
   [FEED_FILE, FEED_VECTORS],
   [STATUS_LIST_FILE, STATUS_LIST_VECTORS],
+  [SECURITY_EVENTS_FILE, SECURITY_EVENT_VECTORS],
 ];
 const named = process.argv.slice(2);
 for (const [file, vectors] of all) {
