@@ -560,7 +560,7 @@ const scenes: readonly ListScene[] = [
     serve(allValidNext),
     advance(5_001),
     verify("at 1", "accepted"),
-    status({ connected: true, staleness_seconds: 0.001, refusal: null }),
+    status({ connected: true, refusal: null }),
   ]),
 ];
 

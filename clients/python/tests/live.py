@@ -29,16 +29,38 @@ ISSUER = "https://stint.example.org"
 class Key:
     private: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
-    def document(self) -> bytes:
+    def document(self, use: str = "jwt-svid") -> bytes:
+        """A set of this key, for one use."""
         numbers = self.private.public_key().public_numbers()
         x, y = (base64url_of(one.to_bytes(32, "big")) for one in (numbers.x, numbers.y))
-        return json.dumps({"keys": [{"use": "jwt-svid", "kid": "own", "kty": "EC", "crv": "P-256", "x": x, "y": y}]}).encode()
+        return json.dumps({"keys": [{"use": use, "kid": "own", "kty": "EC", "crv": "P-256", "x": x, "y": y}]}).encode()
 
-    def token(self, claims: dict[str, Any]) -> str:
-        parts = [json.dumps(one).encode() for one in ({"alg": "ES256", "kid": "own", "typ": "JWT"}, claims)]
+    def token(self, claims: dict[str, Any], kind: str = "JWT") -> str:
+        parts = [json.dumps(one).encode() for one in ({"alg": "ES256", "kid": "own", "typ": kind}, claims)]
         signed = ".".join(base64url_of(part) for part in parts)
         scalars = decode_dss_signature(self.private.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
         return f"{signed}.{base64url_of(b''.join(one.to_bytes(32, 'big') for one in scalars))}"
+
+
+def step_claims(resource: str, *tools: str, now: int, run: str = "r1") -> dict[str, Any]:
+    """What a token says that permits reading by these tools."""
+    agent = "spiffe://example.org/agent/researcher"
+    elements = [
+        {
+            "type": "mcp_tool",
+            "locations": [resource],
+            "identifier": tool,
+            "actions": ["read"],
+            "datatypes": ["internal"],
+        }
+        for tool in tools
+    ]
+    return {
+        **{"iss": ISSUER, "sub": f"{agent}/run/{run}/step/search/1", "aud": [resource], "jti": f"jti-{run}"},
+        **{"iat": now, "nbf": now, "exp": now + 120, "client_id": agent},
+        **{"run_id": run, "step": "search", "attempt": 1, "step_id": f"step-{run}"},
+        **{"authorization_details": elements, "scope": " ".join(f"mcp:tool:{tool}" for tool in tools)},
+    }
 
 
 @dataclass
@@ -50,26 +72,7 @@ class Live:
     broker: ScriptedBroker
 
     def token(self, *tools: str, run: str = "r1", **changes: Any) -> str:
-        now = int(time.time())
-        agent = "spiffe://example.org/agent/researcher"
-        elements = [
-            {
-                "type": "mcp_tool",
-                "locations": [self.resource],
-                "identifier": tool,
-                "actions": ["read"],
-                "datatypes": ["internal"],
-            }
-            for tool in tools
-        ]
-        claims = {
-            **{"iss": ISSUER, "sub": f"{agent}/run/{run}/step/search/1", "aud": [self.resource], "jti": f"jti-{run}"},
-            **{"iat": now, "nbf": now, "exp": now + 120, "client_id": agent},
-            **{"run_id": run, "step": "search", "attempt": 1, "step_id": f"step-{run}"},
-            **{"authorization_details": elements, "scope": " ".join(f"mcp:tool:{tool}" for tool in tools)},
-            **changes,
-        }
-        return self.key.token(claims)
+        return self.key.token({**step_claims(self.resource, *tools, now=int(time.time()), run=run), **changes})
 
     async def end(self, step: VerifiedStep) -> None:
         """The step is completed, and the verifier knows."""

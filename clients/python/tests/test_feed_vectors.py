@@ -8,9 +8,9 @@ from google.protobuf import json_format
 
 from manual_clock import ManualClock
 from scripted_broker import ScriptedBroker, Watch, scripted_broker
-from stint_mcp import ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp import ToolUse, VerifiedStep, Verifier
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchResponse
-from vectors import vectors
+from vectors import outcome_of, vectors
 
 VECTORS = vectors("feed.json")
 RECONNECT_MS = 2_000
@@ -44,7 +44,7 @@ class Scene:
             self.watch = await self.broker.next_watch()
             assert self.watch.hello.cursor.decode() == act["cursor"]
         else:
-            assert await self.outcome_of(act) == act["is"]
+            assert await outcome_of(self.decide(act)) == act["is"]
 
     async def answer(self, act: dict[str, Any]) -> None:
         pong = WatchResponse.Pong(nonce=await self.watch.next_ping(), cursor=act["cursor"].encode())
@@ -54,23 +54,19 @@ class Scene:
         self.clock.advance(act.get("after_ms", 0) / 2)
         self.watch.send(WatchResponse(pong=pong))
 
-    async def outcome_of(self, act: dict[str, Any]) -> object:
+    async def decide(self, act: dict[str, Any]) -> None:
         token = act["token"]
-        try:
-            if act["do"] == "verify":
-                text = VECTORS["tokens"][token]
-                self.verified[token] = await self.verifier.verify(text, actions=act.get("actions", ()))
-            elif act["do"] == "recheck":
-                self.verifier.recheck(self.verified[token])
-            elif act["do"] == "authorize":
-                use = act["use"]
-                asked = ToolUse(use["tool"], tuple(use["actions"]), tuple(use["datatypes"]))
-                self.verifier.authorize(self.verified[token], asked)
-            else:
-                pytest.fail(f"no such act: {act['do']}")
-        except VerificationError as refused:
-            return {"refused": refused.code, "message": refused.message, "metadata": dict(refused.metadata)}
-        return "accepted"
+        if act["do"] == "verify":
+            text = VECTORS["tokens"][token]
+            self.verified[token] = await self.verifier.verify(text, actions=act.get("actions", ()))
+        elif act["do"] == "recheck":
+            self.verifier.recheck(self.verified[token])
+        elif act["do"] == "authorize":
+            use = act["use"]
+            asked = ToolUse(use["tool"], tuple(use["actions"]), tuple(use["datatypes"]))
+            self.verifier.authorize(self.verified[token], asked)
+        else:
+            pytest.fail(f"no such act: {act['do']}")
 
 
 @pytest.mark.parametrize("scene", VECTORS["scenes"], ids=[scene["name"] for scene in VECTORS["scenes"]])

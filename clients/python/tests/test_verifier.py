@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from manual_clock import ManualClock
 from scripted_broker import ScriptedBroker, Watch, scripted_broker
 from stint_mcp import CheckedCall, StintError, ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp.feed_source import FeedSource
 from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckResponse
 from stint_mcp.gen.stint.v1.history_pb2 import Effect
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchResponse
@@ -185,7 +186,9 @@ async def test_a_body_that_is_through_when_its_step_ends_leaves_no_cancellation_
     async with ready() as scene:
         step = await scene.verifier.verify(GOOD)
         async with scene.verifier.while_open(step):
-            scene.verifier._listeners.tell(step.deny_keys[0], VerificationError("REVOKED", "the step has ended"))
+            source = scene.verifier._source
+            assert isinstance(source, FeedSource)
+            source._listeners.tell(step.deny_keys[0], VerificationError("REVOKED", "the step has ended"))
         await asyncio.sleep(0)
 
 

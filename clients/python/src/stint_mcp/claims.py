@@ -70,10 +70,16 @@ def times_of(claims: JsonObject, now: float) -> Times:
 def _instant_of(claims: JsonObject, name: str) -> int | None:
     if name not in claims:
         return None
-    instant = whole_number_of(claims[name])
-    if instant is None or not 0 <= instant <= _NUMERIC_DATE_MAX:
+    instant = numeric_date_of(claims[name])
+    if instant is None:
         raise claims_invalid(f"{name} as whole seconds since 1970")
     return instant
+
+
+def numeric_date_of(value: object) -> int | None:
+    """A NumericDate in whole seconds, as everybody writes it; ``None`` for anything else. See RFC 7519 section 2."""
+    instant = whole_number_of(value)
+    return instant if instant is not None and 0 <= instant <= _NUMERIC_DATE_MAX else None
 
 
 def audience_of(claims: JsonObject, own_audiences: Sequence[str], *, allow_several: bool) -> str:

@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from stint_mcp.base64url import base64url_of, bytes_of_base64url
 from stint_mcp.errors import VerificationError
 from stint_mcp.grant import whole_number_of
+from stint_mcp.jws import parse_jws, typed_claims_of
 from stint_mcp.keys import VerificationKey, verification_key_of
 from stint_mcp.limits import JWT_PRESENTED_BYTES_MAX
-from stint_mcp.strict_json import JsonObject, parse_strict_object
+from stint_mcp.strict_json import JsonObject
 from stint_mcp.target_uri import normalize_target_uri
 
 DPOP_AGE_SECONDS_MAX: Final = 60
@@ -45,27 +46,10 @@ def parse_dpop_proof(text: str) -> DpopProof:
         raise _invalid(f"a string of at most {JWT_PRESENTED_BYTES_MAX} characters")
     if "," in text:
         raise _invalid("a single one")
-    parts = text.split(".", 3)
-    if len(parts) != 3:
-        raise _invalid("three base64url parts joined by dots")
-    header = parse_strict_object(_decoded(parts[0]))
-    if header is None:
-        raise _invalid("a JSON object without repeated members as its header")
-    payload, signature = _decoded(parts[1]), _decoded(parts[2])
-    if header.get("typ") != "dpop+jwt":
-        raise _invalid("typ dpop+jwt")
-    # What is critical must not be passed over; other parameters may be.
-    if "crit" in header:
-        raise _invalid("no critical header parameters")
-    algorithm = header.get("alg")
-    if not isinstance(algorithm, str) or algorithm == "":
-        raise _invalid("the header parameter alg as a string")
-    claims = parse_strict_object(payload)
-    if claims is None:
-        raise _invalid("a JSON object without repeated members as its claims")
-    key = _key_of(header.get("jwk"), algorithm)
-    signed = text[: len(parts[0]) + 1 + len(parts[1])].encode("ascii")
-    return DpopProof(key, algorithm, thumbprint_of(key), claims, signed, signature)
+    jws = parse_jws(text, _invalid)
+    algorithm, claims = typed_claims_of(jws, "dpop+jwt", _invalid)
+    key = _key_of(jws.header.get("jwk"), algorithm)
+    return DpopProof(key, algorithm, thumbprint_of(key), claims, jws.signed, jws.signature)
 
 
 def verify_dpop_proof(proof: DpopProof, *, method: str, url: str, token: str, now: int) -> str:
@@ -143,13 +127,6 @@ def _is_whole(jwk: dict[str, Any]) -> bool:
     if numbers is None or (jwk["kty"] == "EC" and not isinstance(jwk.get("crv"), str)):
         return False
     return all(isinstance(jwk.get(name), str) and bytes_of_base64url(jwk[name]) for name in numbers)
-
-
-def _decoded(part: str) -> bytes:
-    data = bytes_of_base64url(part)
-    if data is None:
-        raise _invalid("base64url without padding or other characters")
-    return data
 
 
 def _invalid(expected: str) -> VerificationError:

@@ -9,11 +9,8 @@ from stint_mcp.deny_list import DenyListEntry, jwt_key, spiffe_id_hash_key, step
 from stint_mcp.errors import invalid_field
 from stint_mcp.gen.stint.v1.revocations_pb2 import Denial, WatchResponse
 from stint_mcp.gen.stint.v1.types_pb2 import StepState
-from stint_mcp.keys import JwtBundle, jwt_keys_of
+from stint_mcp.keys import DEVELOPMENT_TRUST_DOMAIN, JwtBundle, jwt_keys_of
 from stint_mcp.spiffe_id import spiffe_id_of
-
-_DEVELOPMENT_TRUST_DOMAIN: Final = "stint-dev.invalid"
-"""Of `stint dev`; not believed outside development even of a broker that does not say so."""
 
 _SHA256_BYTES: Final = 32
 _STATE_PREFIX: Final = "STEP_STATE_"
@@ -74,6 +71,6 @@ def bundle_of(message: WatchResponse.Bundle) -> JwtBundle:
         trust_domain=named.trust_domain,
         keys=jwt_keys_of(message.jwks),
         issuer=None if message.issuer == "" else message.issuer,
-        development=message.development or named.trust_domain == _DEVELOPMENT_TRUST_DOMAIN,
+        development=message.development or named.trust_domain == DEVELOPMENT_TRUST_DOMAIN,
         federated=message.federated,
     )

@@ -31,14 +31,22 @@ Unfitness = Literal["NOT_READY", "STALE", "CLOCK_SKEWED"]
 """Why a verifier cannot tell at present."""
 
 
-def check_bounds(bounds: StalenessBounds) -> None:
-    """Raises StintError INVALID_FIELD for bounds that bind nothing."""
+LIST_STALENESS_SECONDS_MIN: Final = 12
+"""The strictest bound that status lists can keep.
+
+A list is fetched every five seconds, may have lain in a cache for as long, and was signed up to two before that.
+"""
+
+
+def check_bounds(bounds: StalenessBounds, seconds_min: float = 0) -> None:
+    """Raises StintError INVALID_FIELD for bounds that bind nothing, or less than ``seconds_min``, which the feed alone can keep."""
     known = (*ACTIONS, "default")
     for action, seconds in bounds.items():
         if action not in known:
             raise invalid_field("max_staleness_seconds", f"seconds for {', '.join(known)}")
-        if not 0 < seconds <= MAX_STALENESS_SECONDS_MAX:
-            expected = f"more than 0 and at most {MAX_STALENESS_SECONDS_MAX} seconds"
+        if not (0 < seconds <= MAX_STALENESS_SECONDS_MAX and seconds >= seconds_min):
+            least = "more than 0" if seconds_min == 0 else f"at least {seconds_min}, but for the feed,"
+            expected = f"{least} and at most {MAX_STALENESS_SECONDS_MAX} seconds"
             raise invalid_field(f"max_staleness_seconds.{action}", expected)
 
 
@@ -53,14 +61,18 @@ def bound_ms_of(bounds: StalenessBounds, actions: Sequence[Action]) -> float:
     return 1_000 * (min(map(seconds_of, actions)) if actions else max(map(seconds_of, ACTIONS)))
 
 
+def age_ms(since: Instant, now: Instant) -> float:
+    """How long ago something was, on the clock that says more."""
+    return max(now.wall_ms - since.wall_ms, now.monotonic_ms - since.monotonic_ms)
+
+
 def staleness_ms(confirmation: Confirmation, now: Instant) -> float:
     """How old the verifier's knowledge is.
 
     Counted from when the ping was sent, since the answer may have been under way for any part of the time, and on the clock that says
     more.
     """
-    sent = confirmation.sent
-    return max(now.wall_ms - sent.wall_ms, now.monotonic_ms - sent.monotonic_ms)
+    return age_ms(confirmation.sent, now)
 
 
 def clock_offset_ms(confirmation: Confirmation, now: Instant) -> float:
@@ -86,3 +98,32 @@ def unfitness(confirmation: Confirmation | None, now: Instant, bound_ms: float) 
     if not staleness_ms(confirmation, now) <= bound_ms:
         return "STALE"
     return None if abs(clock_offset_ms(confirmation, now)) <= CLOCK_SKEW_SECONDS_MAX * 1_000 else "CLOCK_SKEWED"
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """When something of the broker's was made that says so itself."""
+
+    made_at_ms: float
+    """By the broker's clock, Unix milliseconds."""
+    as_of: Instant
+    """The same by this machine's clocks: never later than when it came."""
+    received: Instant
+
+
+def dated_by(made_at_ms: float, at: Instant, received: Instant) -> Dated:
+    """``at`` is the latest that it can have been made at: when it was asked for, or when it came."""
+    age = max(0.0, at.wall_ms - made_at_ms)
+    return Dated(made_at_ms, Instant(at.wall_ms - age, at.monotonic_ms - age), received)
+
+
+def dated_unfitness(dated: Dated | None, now: Instant, bound_ms: float) -> Unfitness | None:
+    """Why it tells nothing at present; ``None`` when it does."""
+    if dated is None:
+        return "NOT_READY"
+    # Written as "not within", so that a clock that is not a number refuses.
+    if not age_ms(dated.as_of, now) <= bound_ms:
+        return "STALE"
+    # A clock that is ahead makes all of it old. One that is behind makes it, and tokens, good for longer.
+    broker_ms = dated.made_at_ms + (now.monotonic_ms - dated.received.monotonic_ms)
+    return None if broker_ms - now.wall_ms <= CLOCK_SKEW_SECONDS_MAX * 1_000 else "CLOCK_SKEWED"

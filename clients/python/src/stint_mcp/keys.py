@@ -80,6 +80,10 @@ def _padding_of(algorithm: str) -> padding.AsymmetricPadding:
     return padding.PSS(mgf=padding.MGF1(digest), salt_length=digest.digest_size)
 
 
+DEVELOPMENT_TRUST_DOMAIN: Final = "stint-dev.invalid"
+"""Of `stint dev`; not believed outside development even of a broker that does not say so."""
+
+
 @dataclass(frozen=True, slots=True)
 class JwtBundle:
     """What verifies the tokens of one trust domain."""
@@ -100,23 +104,32 @@ BundleSet: TypeAlias = Mapping[str, JwtBundle]
 
 
 def jwt_keys_of(document: bytes) -> Mapping[str, VerificationKey]:
-    """The keys of JWT-SVIDs in a SPIFFE bundle document, by ``kid``.
+    """The keys of JWT-SVIDs in a SPIFFE bundle document, by ``kid``; none where `keys_of` makes nothing of it. Never raises."""
+    return keys_of(document, "jwt-svid") or {}
+
+
+def keys_of(document: bytes, use: str) -> Mapping[str, VerificationKey] | None:
+    """The keys that are for one use in a SPIFFE bundle document or another JWK set, by ``kid``.
 
     Elements whose ``use`` or ``kty`` is unknown are passed over, as the standard asks; anything else that departs from the standard
-    makes the whole bundle unusable, and leaves no key. A key that is too weak, or for an algorithm that SVIDs may not have, is left
-    out. Never raises. See SPIFFE Trust Domain and Bundle section 4.
+    makes the whole document unusable: ``None``. A key that is too weak, or for an algorithm that SVIDs may not have, is left out. Never
+    raises. See SPIFFE Trust Domain and Bundle section 4, RFC 7517 section 5.
     """
     try:
-        return {kid: key for kid, jwk in _jwks_in(document).items() if (key := verification_key_of(jwk)) is not None}
+        jwks = _jwks_in(document, use)
     except _Unusable:
-        return {}
+        return None
+    return {kid: key for kid, jwk in jwks.items() if (key := verification_key_of(jwk)) is not None}
 
 
 class _Unusable(Exception):
-    """The bundle is none."""
+    """The document is none of keys."""
 
 
-def _jwks_in(document: bytes) -> dict[str, dict[str, Any]]:
+_SVID_USES: Final = frozenset({"jwt-svid", "wit-svid"})
+
+
+def _jwks_in(document: bytes, wanted: str) -> dict[str, dict[str, Any]]:
     members = parse_strict_object(document)
     if members is None or not isinstance(members.get("keys"), list):
         raise _Unusable
@@ -124,6 +137,7 @@ def _jwks_in(document: bytes) -> dict[str, dict[str, Any]]:
         count = whole_number_of(members.get(name, 0))
         if count is None or not 0 <= count < 2**53:
             raise _Unusable
+    known = _SVID_USES | {wanted}
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for jwk in members["keys"]:
         if not isinstance(jwk, dict):
@@ -133,13 +147,13 @@ def _jwks_in(document: bytes) -> dict[str, dict[str, Any]]:
             continue
         if use == "x509-svid":
             _check_certificate(jwk)
-        elif use in ("jwt-svid", "wit-svid"):
+        elif isinstance(use, str) and use in known:
             kid = _checked_jwk(jwk)
             # Two keys with one `kid` would make the key that a token means depend on the reader.
             if kid in found:
                 raise _Unusable
             found[kid] = (use, jwk)
-    return {kid: jwk for kid, (use, jwk) in found.items() if use == "jwt-svid"}
+    return {kid: jwk for kid, (use, jwk) in found.items() if use == wanted}
 
 
 def _check_certificate(jwk: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A verifier for what agents' steps present, kept up to date by the broker's feed of revocations."""
+"""A verifier for what agents' steps present, kept up to date by what the broker tells of revocations."""
 
 import asyncio
 import math
@@ -10,25 +10,25 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from stint_mcp.call_check import TIMEOUT_SECONDS_DEFAULT, CallCheck, CheckedCall
-from stint_mcp.call_error import CallFailure
-from stint_mcp.clock import Clock, SystemClock, instant_of
+from stint_mcp.clock import Clock, SystemClock
 from stint_mcp.confirmation import Possession
 from stint_mcp.dpop import parse_dpop_proof, verify_dpop_proof
 from stint_mcp.errors import StintError, VerificationError, invalid_field
-from stint_mcp.feed_client import FeedClient, FeedOptions
-from stint_mcp.feed_state import Applied, FeedState
-from stint_mcp.freshness import StalenessBounds, Unfitness, bound_ms_of, check_bounds, clock_offset_ms, staleness_ms, unfitness
+from stint_mcp.feed_source import FeedSource
+from stint_mcp.freshness import LIST_STALENESS_SECONDS_MIN, StalenessBounds, Unfitness, bound_ms_of, check_bounds
 from stint_mcp.grant import ACTIONS, Action, ToolUse, coverage_of
+from stint_mcp.issuer_settings import StatusListRevocation
 from stint_mcp.jwt_svid import verify_jwt_svid
 from stint_mcp.limits import VERIFIER_LEEWAY_SECONDS
-from stint_mcp.ready import awaited, lasting_fault
 from stint_mcp.replay_cache import ReplayCache
 from stint_mcp.resource_uri import check_audience
+from stint_mcp.revocation_source import RevocationSource
 from stint_mcp.spiffe_id import parse_trust_domain
+from stint_mcp.status_list_source import StatusListSource
 from stint_mcp.usage import CallOutcome, UsageReporter
-from stint_mcp.verified_step import VerifiedStep, refusal_of, verified_step_of
+from stint_mcp.verified_step import VerifiedStep, verified_step_of
 from stint_mcp.verifier_status import VerifierStatus
-from stint_mcp.while_open import DenialListeners, Listener, WhileOpen
+from stint_mcp.while_open import Listener, WhileOpen
 
 _WARN_AFTER_SECONDS: Final = 1.0
 """Longer than a start takes where all is well, and shorter than anybody's patience."""
@@ -43,12 +43,14 @@ _UNFIT: Final[dict[Unfitness, str]] = {
 class Verifier:
     """Refuses what ended within milliseconds while connected, and everything once it has been without the feed for too long.
 
-    Make it anywhere; it begins to follow the feed in the event loop in which it is first started, entered, waited for or asked.
+    Make it anywhere; it begins to hear in the event loop in which it is first started, entered, waited for or asked.
 
     :param audiences: what this verifier is: for an MCP server its canonical resource URI.
     :param endpoint: the workload endpoint; default: ``SPIFFE_ENDPOINT_SOCKET`` of the environment.
-    :param max_staleness_seconds: how long it may go without the feed, by action; above 0, at most 60. Default: ``read`` 60, everything
-        else ``default``, and that 15.
+    :param revocation: how it hears of keys and of what has ended. Default: by the feed of the workload endpoint, within milliseconds. The
+        others are for where that endpoint is not; ``endpoint``, ``grants_from`` and ``report_usage`` go with the feed alone.
+    :param max_staleness_seconds: how old what it knows may be, by action; above 0, but for the feed 12 or more, and at most 60. Default:
+        ``read`` 60, everything else ``default``, and that 15.
     :param development: accepts a throw-away broker's trust domain. Never in production: anybody can make one.
     :param allow_several_audiences: accepts tokens for several audiences, which identify and grant nothing.
     :param grants_from: foreign trust domains whose grants count here: their brokers then decide what their agents may do with these
@@ -63,6 +65,7 @@ class Verifier:
         audiences: Sequence[str],
         *,
         endpoint: str | None = None,
+        revocation: StatusListRevocation | None = None,
         max_staleness_seconds: StalenessBounds | None = None,
         development: bool = False,
         allow_several_audiences: bool = False,
@@ -70,32 +73,41 @@ class Verifier:
         report_usage: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        found = endpoint if endpoint is not None else os.environ.get("SPIFFE_ENDPOINT_SOCKET", "")
-        if found == "":
-            raise invalid_field("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET")
         # A text is a sequence of texts too.
         if isinstance(audiences, str) or len(audiences) == 0:
             raise invalid_field("audiences", "a list of at least one")
         for audience in audiences:
             check_audience(audience, "audiences")
         self._bounds = dict(max_staleness_seconds or {})
-        check_bounds(self._bounds)
-        self._endpoint = found
+        check_bounds(self._bounds, 0 if revocation is None else LIST_STALENESS_SECONDS_MIN)
         self._audiences = tuple(audiences)
         self._development = development
         self._allow_several_audiences = allow_several_audiences
         self._grants_from = frozenset(parse_trust_domain(one, "grants_from") for one in grants_from)
         self._clock: Clock = clock or SystemClock()
-        self._state = FeedState()
-        self._listeners = DenialListeners()
-        self._calls = CallCheck(found)
         self._replays = ReplayCache()
-        self._usage = UsageReporter(found, self._clock) if report_usage else None
         # What the broker is asked about. Apart from what was verified, which is logged and handed on.
         self._tokens: WeakKeyDictionary[VerifiedStep, str] = WeakKeyDictionary()
         self._loosest_ms = bound_ms_of(self._bounds, ())
-        self._feed: FeedClient | None = None
-        self._failure: CallFailure | None = None
+        self._calls: CallCheck | None = None
+        self._usage: UsageReporter | None = None
+        self._source: RevocationSource
+        if revocation is None:
+            found = endpoint if endpoint is not None else os.environ.get("SPIFFE_ENDPOINT_SOCKET", "")
+            if found == "":
+                raise invalid_field("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET")
+            self._source = FeedSource(found, self._audiences, self._loosest_ms, self._clock, self._wake)
+            self._calls = CallCheck(found)
+            self._usage = UsageReporter(found, self._clock) if report_usage else None
+        else:
+            for name, is_given in (
+                ("endpoint", endpoint is not None),
+                ("grants_from", len(grants_from) > 0),
+                ("report_usage", report_usage),
+            ):
+                if is_given:
+                    raise invalid_field(name, "nothing where `revocation` is not from the feed")
+            self._source = StatusListSource(revocation, self._clock, self._wake)
         self._is_closed = False
         self._changed: asyncio.Event | None = None
 
@@ -109,34 +121,24 @@ class Verifier:
         await self.close()
 
     def start(self) -> None:
-        """Begins to follow the feed, in the running event loop; does nothing once it has."""
-        if self._feed is not None or self._is_closed:
+        """Begins to hear of revocations, in the running event loop; does nothing once it has."""
+        if self._changed is not None or self._is_closed:
             return
         self._changed = asyncio.Event()
-        self._feed = FeedClient(
-            FeedOptions(
-                endpoint=self._endpoint,
-                audiences=self._audiences,
-                max_staleness_seconds=self._loosest_ms / 1_000,
-                clock=self._clock,
-                state=self._state,
-                on_applied=self._on_applied,
-                on_failed=self._on_failed,
-            )
-        )
+        self._source.start()
 
     async def close(self) -> None:
-        """Ends the feed. From then on everything is refused as NOT_READY, and no listener is called any more."""
+        """Hears of nothing any more. From then on everything is refused as NOT_READY, and no listener is called any more."""
         self._is_closed = True
         self._wake()
-        if self._feed is not None:
-            await self._feed.close()
-        await self._calls.close()
+        await self._source.close()
+        if self._calls is not None:
+            await self._calls.close()
         if self._usage is not None:
             await self._usage.close()
 
     async def ready(self, timeout_seconds: float | None = None) -> None:
-        """Returns when the deny-list, a bundle and the broker's time are there.
+        """Returns when all is there that judging a token takes: the deny-list, a bundle and the broker's time; by status lists the keys.
 
         What may mend itself is waited for, with a warning after a second that says what it is; what only a change of settings mends is
         not.
@@ -150,7 +152,7 @@ class Verifier:
         try:
             await asyncio.wait_for(self._until_ready(), timeout_seconds)
         except TimeoutError:
-            message = f"the verifier is not ready after {timeout_seconds} s: it waits for {self._awaited()}"
+            message = f"the verifier is not ready after {timeout_seconds} s: it waits for {self._source.awaited()}"
             raise StintError("NOT_SERVING", message) from None
         finally:
             warning.cancel()
@@ -165,6 +167,9 @@ class Verifier:
     ) -> VerifiedStep:
         """Verifies a step's JWT-SVID: signature, audience, time, and that neither step nor token is denied.
 
+        By status lists it waits for the one of the token, where that is not at hand or older than it allows: three seconds at most, and the
+        same for a key that is new. Nothing is fetched for a token that nobody trusted has signed. By the feed everything is at hand.
+
         :param audience: one of the verifier's own; default: any of them.
         :param actions: hold it to the staleness bound of these. Default: the loosest bound, so that whoever acts on the result calls
             `authorize` first, which has its own.
@@ -175,24 +180,33 @@ class Verifier:
         if audience is not None:
             self.check_audience(audience)
         self.start()
+        audiences = self._audiences if audience is None else (audience,)
+        step = self._verified(token, audiences, actions, confirmation or Possession())
+        # While it waited, keys may have been taken out, and the token may have expired.
+        if await self._source.learn(step):
+            step = self._verified(token, audiences, actions, confirmation or Possession())
+        self._source.check_not_ended(step, self._bound_ms(actions))
+        self._tokens[step] = token
+        return step
+
+    def _verified(
+        self, token: str, audiences: Sequence[str], actions: Sequence[Action], confirmation: Possession
+    ) -> VerifiedStep:
+        """Whether it may have ended is not looked at."""
         self._check_fitness(actions)
-        bundles = self._state.bundles
+        bundles = self._source.bundles
         verified = verify_jwt_svid(
             token,
             bundles=bundles,
-            audiences=self._audiences if audience is None else (audience,),
+            audiences=audiences,
             now=self._now_seconds(),
             development=self._development,
             allow_several_audiences=self._allow_several_audiences,
-            confirmation=confirmation or Possession(),
+            confirmation=confirmation,
         )
         federated = bundles[verified.trust_domain].federated
-        step = verified_step_of(
-            verified, federated=federated, grants=not federated or verified.trust_domain in self._grants_from
-        )
-        self._check_not_denied(step)
-        self._tokens[step] = token
-        return step
+        grants = not federated or verified.trust_domain in self._grants_from
+        return verified_step_of(verified, federated=federated, grants=grants)
 
     async def verify_with_proof(
         self, token: str, proof: str, *, method: str, url: str, audience: str | None = None
@@ -225,14 +239,14 @@ class Verifier:
     def authorize(self, step: VerifiedStep, use: ToolUse) -> None:
         """Whether the step may do this now.
 
-        It may when one element of its grant covers all of the use, it has not expired or been denied since it was verified, and the feed is
-        fresh enough for these actions.
+        It may when one element of its grant covers all of the use, it has not expired or been denied since it was verified, and what is known
+        is fresh enough for these actions.
 
         :raises VerificationError: GRANT_EXCEEDED, EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY; CHECK_REQUIRED when all this
             holds, but the grant says how often, which the broker counts.
         """
         self._check_fitness(use.actions)
-        self._check_not_denied(step)
+        self._source.check_not_ended(step, self._bound_ms(use.actions))
         self._check_not_expired(step)
         if step.federated and step.trust_domain not in self._grants_from:
             message = "the step is of a foreign trust domain, whose grants do not count here"
@@ -255,26 +269,23 @@ class Verifier:
     def recheck(self, step: VerifiedStep) -> None:
         """Whether what was verified may still be served, whatever it does.
 
-        Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells.
+        Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells, and by status lists, which tell
+        nothing of a token that has expired.
 
         :raises VerificationError: EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY.
         """
         self._check_fitness(())
-        self._check_not_denied(step)
-        if step.federated:
+        self._source.check_not_ended(step, self._loosest_ms)
+        if step.federated or not self._source.outlasts_tokens:
             self._check_not_expired(step)
 
     def on_closed(self, step: VerifiedStep, listener: Listener) -> Callable[[], None]:
-        """Calls once, in the feed's event loop, when the step or its credential is denied; at once if it is already.
+        """Calls once, in the verifier's event loop, when the step or its credential is denied; at once if it is already.
 
         Returns what ends the listening. Neither its expiry nor a feed that is lost calls: what was admitted in time runs on until its step
         ends.
         """
-        entry = self._state.deny_list.find(step.deny_keys)
-        if entry is None:
-            return self._listeners.add(step.deny_keys, listener)
-        listener(refusal_of(entry))
-        return lambda: None
+        return self._source.listen(step, listener)
 
     async def check(
         self, step: VerifiedStep, use: ToolUse, *, timeout_seconds: float = TIMEOUT_SECONDS_DEFAULT
@@ -294,6 +305,9 @@ class Verifier:
         token = self._tokens.get(step)
         if token is None:
             raise invalid_field("step", "a step as this verifier has verified it")
+        if self._calls is None:
+            message = "this call takes the word of the broker, which this verifier can't ask"
+            raise VerificationError("POLICY_DENIED", message)
         return await self._calls.ask(token, step.audience, use, timeout_seconds)
 
     def report(self, step: VerifiedStep, use: ToolUse, outcome: CallOutcome) -> None:
@@ -305,8 +319,7 @@ class Verifier:
     def while_open(self, step: VerifiedStep, use: ToolUse | None = None, *, ask: bool = False) -> WhileOpen:
         """``async with verifier.while_open(step, use):`` cancels its body when the step ends, and then raises the VerificationError.
 
-        So it does when the verifier has been without the feed for longer than what is done allows. Enter it in the feed's event loop, and
-        once.
+        So it does when what the verifier knows is older than what is done allows. Enter it in the verifier's event loop, and once.
 
         :param use: what the body does, which must be granted; without it, only that it may still be served is looked at. A use that the
             grant counts is asked about on entering, as `check` does.
@@ -345,16 +358,16 @@ class Verifier:
             self.recheck(step)
 
     def status(self) -> VerifierStatus:
-        """How it stands with the feed."""
-        now, confirmation = instant_of(self._clock), self._state.confirmation
+        """How it stands, and how old is what it knows."""
+        of_source = self._source.status(self._bound_ms(ACTIONS))
         return VerifierStatus(
-            connected=self._feed is not None and self._feed.connected,
-            refusal=self._refusal_within(bound_ms_of(self._bounds, ACTIONS)),
-            staleness_seconds=None if confirmation is None else staleness_ms(confirmation, now) / 1_000,
-            clock_offset_seconds=None if confirmation is None else clock_offset_ms(confirmation, now) / 1_000,
-            bundles=len(self._state.bundles),
-            denied=len(self._state.deny_list),
-            last_error=None if self._feed is None else self._feed.last_error,
+            connected=of_source.connected,
+            refusal="NOT_READY" if self._is_closed else of_source.refusal,
+            staleness_seconds=of_source.staleness_seconds,
+            clock_offset_seconds=of_source.clock_offset_seconds,
+            bundles=len(self._source.bundles),
+            denied=of_source.denied,
+            last_error=of_source.last_error,
             usage=None if self._usage is None else self._usage.status(),
         )
 
@@ -365,46 +378,29 @@ class Verifier:
                 raise StintError("NOT_SERVING", "the verifier is closed")
             if self._refusal_within(self._loosest_ms) is None:
                 return
-            lasting = lasting_fault(self._endpoint, self._failure)
+            lasting = self._source.lasting_fault()
             if lasting is not None:
                 raise lasting
             changed.clear()
             await changed.wait()
-
-    def _on_applied(self, applied: Applied) -> None:
-        self._failure = None
-        for key in applied.denied:
-            entry = self._state.deny_list.find((key,))
-            if entry is not None:
-                self._listeners.tell(key, refusal_of(entry))
-        self._wake()
-
-    def _on_failed(self, failure: CallFailure) -> None:
-        self._failure = failure
-        self._wake()
 
     def _wake(self) -> None:
         if self._changed is not None:
             self._changed.set()
 
     def _warn(self) -> None:
-        warnings.warn(f"the verifier waits for {self._awaited()}", stacklevel=2)
+        warnings.warn(f"the verifier waits for {self._source.awaited()}", stacklevel=2)
 
-    def _awaited(self) -> str:
-        return awaited(self._endpoint, self._failure, connected=self._feed is not None and self._feed.connected)
+    def _bound_ms(self, actions: Sequence[Action]) -> float:
+        return bound_ms_of(self._bounds, actions) if actions else self._loosest_ms
 
     def _refusal_within(self, bound_ms: float) -> Unfitness | None:
-        return "NOT_READY" if self._is_closed else unfitness(self._state.confirmation, instant_of(self._clock), bound_ms)
+        return "NOT_READY" if self._is_closed else self._source.unfitness(bound_ms)
 
     def _check_fitness(self, actions: Sequence[Action]) -> None:
-        refusal = self._refusal_within(bound_ms_of(self._bounds, actions) if actions else self._loosest_ms)
+        refusal = self._refusal_within(self._bound_ms(actions))
         if refusal is not None:
             raise VerificationError(refusal, _UNFIT[refusal])
-
-    def _check_not_denied(self, step: VerifiedStep) -> None:
-        entry = self._state.deny_list.find(step.deny_keys)
-        if entry is not None:
-            raise refusal_of(entry)
 
     def _check_not_expired(self, step: VerifiedStep) -> None:
         if not self._now_seconds() < step.expires_at + VERIFIER_LEEWAY_SECONDS:
