@@ -38,26 +38,29 @@ type jwtBundle struct {
 // bundleSet has bundles by their trust domain; a key is looked up in its own trust domain's bundle and in no other.
 type bundleSet map[string]jwtBundle
 
-// jwtKeysOf gives the keys of JWT-SVIDs in a SPIFFE bundle document, by kid.
+// jwtKeysOf gives the keys of JWT-SVIDs in a SPIFFE bundle document, by kid; none where keysOf makes nothing of it.
+func jwtKeysOf(document []byte) map[string]verificationKey {
+	keys, _ := keysOf(document, "jwt-svid")
+	return keys
+}
+
+// keysOf gives the keys that are for one use in a SPIFFE bundle document or another JWK set, by kid.
 //
 // Elements whose use or kty is unknown are passed over, as the standard asks; anything else that departs from the standard makes the
-// whole bundle unusable, and leaves no key. A key that is too weak, or for an algorithm that SVIDs may not have, is left out.
-// See SPIFFE Trust Domain and Bundle section 4.
-func jwtKeysOf(document []byte) map[string]verificationKey {
+// whole document unusable: false, and no key. A key that is too weak, or for an algorithm that SVIDs may not have, is left out.
+// See SPIFFE Trust Domain and Bundle section 4, RFC 7517 section 5.
+func keysOf(document []byte, use string) (map[string]verificationKey, bool) {
 	keys := map[string]verificationKey{}
-	jwks, isUsable := jwksIn(document)
-	if !isUsable {
-		return keys
-	}
+	jwks, isUsable := jwksIn(document, use)
 	for kid, jwk := range jwks {
 		if key, isAccepted := verificationKeyOf(jwk); isAccepted {
 			keys[kid] = key
 		}
 	}
-	return keys
+	return keys, isUsable
 }
 
-func jwksIn(document []byte) (map[string]map[string]any, bool) {
+func jwksIn(document []byte, wanted string) (map[string]map[string]any, bool) {
 	members, isObject := parseStrictObject(document)
 	elements, isList := members["keys"].([]any)
 	if !isObject || !isList || !isCount(members, "spiffe_sequence") || !isCount(members, "spiffe_refresh_hint") {
@@ -77,14 +80,14 @@ func jwksIn(document []byte) (map[string]map[string]any, bool) {
 			if !hasCertificate(jwk) {
 				return nil, false
 			}
-		case "jwt-svid", "wit-svid":
+		case "jwt-svid", "wit-svid", wanted:
 			kid, isJWK := kidOf(jwk)
 			// Two keys with one kid would make the key that a token means depend on the reader.
 			if !isJWK || seen[kid] {
 				return nil, false
 			}
 			seen[kid] = true
-			if jwk["use"] == "jwt-svid" {
+			if jwk["use"] == wanted {
 				found[kid] = jwk
 			}
 		}

@@ -71,12 +71,20 @@ func instantOf(claims map[string]any, name string) (*int64, *Refusal) {
 	if !isThere {
 		return nil, nil
 	}
-	number, isWhole := wholeNumberOf(value)
-	if !isWhole || number < 0 || number > numericDateMax {
+	instant, isInstant := numericDateOf(value)
+	if !isInstant {
 		return nil, claimsInvalid(name + " as whole seconds since 1970")
 	}
-	instant := int64(number)
 	return &instant, nil
+}
+
+// numericDateOf gives a NumericDate in whole seconds, as everybody writes it. See RFC 7519 section 2.
+func numericDateOf(value any) (int64, bool) {
+	number, isWhole := wholeNumberOf(value)
+	if !isWhole || number < 0 || number > numericDateMax {
+		return 0, false
+	}
+	return int64(number), true
 }
 
 // audienceOf gives the one of the verifier's own audiences that the token is for; compared exactly. See RFC 7519 section 4.1.3.

@@ -46,20 +46,9 @@ func parseDPoPProof(text string) (*dpopProof, *Refusal) {
 	if refused != nil {
 		return nil, refused
 	}
-	if jws.header["typ"] != "dpop+jwt" {
-		return nil, proofInvalid("typ dpop+jwt")
-	}
-	// What is critical must not be passed over; other parameters may be.
-	if _, isThere := jws.header["crit"]; isThere {
-		return nil, proofInvalid("no critical header parameters")
-	}
-	algorithm, _ := jws.header["alg"].(string)
-	if algorithm == "" {
-		return nil, proofInvalid("the header parameter alg as a string")
-	}
-	claims, isObject := parseStrictObject(jws.payload)
-	if !isObject {
-		return nil, proofInvalid("a JSON object without repeated members as its claims")
+	algorithm, claims, refused := jws.typedClaims("dpop+jwt", proofInvalid)
+	if refused != nil {
+		return nil, refused
 	}
 	key, refused := proofKeyOf(jws.header["jwk"], algorithm)
 	if refused != nil {

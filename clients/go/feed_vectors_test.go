@@ -151,6 +151,12 @@ func (scene *feedScene) outcomeOf(t *testing.T, act feedAct) any {
 	default:
 		t.Fatalf("no such act: %s", act.Do)
 	}
+	return outcomeOf(t, err)
+}
+
+// outcomeOf gives what becomes of something that a verifier is asked, in the words of the shared files.
+func outcomeOf(t *testing.T, err error) any {
+	t.Helper()
 	var refused *Refusal
 	switch {
 	case err == nil:

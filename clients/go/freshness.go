@@ -19,13 +19,22 @@ const (
 	defaultStaleness = 15 * time.Second
 )
 
-func (bounds StalenessBounds) check() error {
+// The strictest bound that status lists can keep: a list is fetched every five seconds, may have lain in a cache for as long, and was
+// signed up to two before that.
+const listStalenessMin = 12 * time.Second
+
+// check takes the strictest bound that can be kept; 0: any.
+func (bounds StalenessBounds) check(strictest time.Duration) error {
 	for action, bound := range bounds {
 		if action != OtherActions && !slices.Contains(allActions, action) {
 			return invalidField("max_staleness", "durations for "+namesOf(allActions)+", "+string(OtherActions))
 		}
-		if bound <= 0 || bound > maxStalenessMax {
-			expected := fmt.Sprintf("more than 0 and at most %s", maxStalenessMax)
+		if bound <= 0 || bound < strictest || bound > maxStalenessMax {
+			least := "more than 0"
+			if strictest > 0 {
+				least = fmt.Sprintf("at least %s, but for the feed,", strictest)
+			}
+			expected := fmt.Sprintf("%s and at most %s", least, maxStalenessMax)
 			return invalidField("max_staleness."+string(action), expected)
 		}
 	}
@@ -65,12 +74,17 @@ type confirmedAt struct {
 	brokerTime time.Time
 }
 
+// ageOf is how long ago something was, on the clock that says more.
+func ageOf(since, now instant) time.Duration {
+	return max(now.wall.Sub(since.wall), now.monotonic-since.monotonic)
+}
+
 // staleness is how old the verifier's knowledge is.
 //
 // Counted from when the ping was sent, since the answer may have been under way for any part of the time, and on the clock that says
 // more.
 func (confirmed *confirmedAt) staleness(now instant) time.Duration {
-	return max(now.wall.Sub(confirmed.sent.wall), now.monotonic-confirmed.sent.monotonic)
+	return ageOf(confirmed.sent, now)
 }
 
 // clockOffset is how far the wall clock is ahead of the broker's (negative: behind).
@@ -98,4 +112,35 @@ func unfitness(confirmed *confirmedAt, now instant, bound time.Duration) Code {
 	default:
 		return ""
 	}
+}
+
+// dated is when something of the broker's was made that says so itself.
+type dated struct {
+	// By the broker's clock.
+	madeAt time.Time
+	// The same by this machine's clocks: never later than when it came.
+	asOf     instant
+	received instant
+}
+
+// datedBy takes the latest that it can have been made at: when it was asked for, or when it came.
+func datedBy(madeAt time.Time, at, received instant) dated {
+	age := max(0, at.wall.Sub(madeAt))
+	return dated{madeAt: madeAt, asOf: instant{wall: at.wall.Add(-age), monotonic: at.monotonic - age}, received: received}
+}
+
+// unfitness is why it tells nothing at present; empty when it does.
+func (made *dated) unfitness(now instant, bound time.Duration) Code {
+	if made == nil {
+		return NotReady
+	}
+	if ageOf(made.asOf, now) > bound {
+		return Stale
+	}
+	// A clock that is ahead makes all of it old. One that is behind makes it, and tokens, good for longer.
+	brokerTime := made.madeAt.Add(now.monotonic - made.received.monotonic)
+	if brokerTime.Sub(now.wall) > clockSkewMax {
+		return ClockSkewed
+	}
+	return ""
 }

@@ -44,6 +44,37 @@ func splitJWS(token string, refuse func(expected string) *Refusal) (jwsParts, *R
 	return jwsParts{header: header, payload: decoded[1], signature: decoded[2], signed: signed}, nil
 }
 
+// typedClaims gives the algorithm and the claims of a JWS of an explicit type; neither is believed yet.
+//
+// Its header may hold parameters that are not looked at here, but no critical ones, since those must not be passed over. See RFC 7515
+// section 4.1.11, RFC 8725 section 3.11.
+func (jws jwsParts) typedClaims(typ string, refuse func(expected string) *Refusal) (string, map[string]any, *Refusal) {
+	if jws.header["typ"] != typ {
+		return "", nil, refuse("typ " + typ)
+	}
+	if _, isThere := jws.header["crit"]; isThere {
+		return "", nil, refuse("no critical header parameters")
+	}
+	algorithm, refused := jws.headerText("alg", refuse)
+	if refused != nil {
+		return "", nil, refused
+	}
+	claims, isObject := parseStrictObject(jws.payload)
+	if !isObject {
+		return "", nil, refuse("a JSON object without repeated members as its claims")
+	}
+	return algorithm, claims, nil
+}
+
+// headerText gives a header parameter that must be there.
+func (jws jwsParts) headerText(name string, refuse func(expected string) *Refusal) (string, *Refusal) {
+	text, _ := jws.header[name].(string)
+	if text == "" {
+		return "", refuse("the header parameter " + name + " as a string")
+	}
+	return text, nil
+}
+
 // parseCompactJWS takes a token apart whose header has alg, kid, typ and nothing else.
 //
 // So no key, URL or critical extension can be brought along by the token itself. See JWT-SVID section 2.
@@ -62,15 +93,12 @@ func parseCompactJWS(token string) (compactJWS, *Refusal) {
 		name string
 		into *string
 	}{{"alg", &jws.algorithm}, {"kid", &jws.keyID}, {"typ", &jws.typ}} {
-		value, isThere := parts.header[one.name]
-		if !isThere && one.name == "typ" {
+		if _, isThere := parts.header[one.name]; !isThere && one.name == "typ" {
 			continue
 		}
-		text, isText := value.(string)
-		if !isText || text == "" {
-			return compactJWS{}, malformed("the header parameter " + one.name + " as a string")
+		if *one.into, refused = parts.headerText(one.name, malformed); refused != nil {
+			return compactJWS{}, refused
 		}
-		*one.into = text
 	}
 	return jws, nil
 }

@@ -13,7 +13,11 @@ type Options struct {
 	Audiences []string
 	// Endpoint is the workload endpoint; empty: SPIFFE_ENDPOINT_SOCKET of the environment.
 	Endpoint string
-	// MaxStaleness says how long it may go without the feed, by action; above 0, at most 60 s. nil: Read 60 s, everything else 15 s.
+	// Revocation is how the verifier hears of keys and of what has ended; nil: by the feed of the workload endpoint, within milliseconds. The
+	// others are for where that endpoint is not; Endpoint and GrantsFrom go with the feed alone.
+	Revocation Revocation
+	// MaxStaleness says how old what it knows may be, by action; above 0, but for the feed 12 s or more, and at most 60 s. nil: Read 60 s,
+	// everything else 15 s.
 	MaxStaleness StalenessBounds
 	// Development accepts a throw-away broker's trust domain. Never in production: anybody can make one.
 	Development bool
@@ -28,15 +32,9 @@ type Options struct {
 	Clock Clock
 }
 
-// checked fills in what is left out; the second result is the path of the socket.
+// checked fills in what is left out; the second result is the path of the socket, where there is one.
 func (options Options) checked() (Options, string, error) {
-	if options.Endpoint == "" {
-		options.Endpoint = os.Getenv("SPIFFE_ENDPOINT_SOCKET")
-	}
-	if options.Endpoint == "" {
-		return options, "", invalidField("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET")
-	}
-	socket, err := socketPathOf(options.Endpoint, "endpoint")
+	socket, err := options.socket()
 	if err != nil {
 		return options, "", err
 	}
@@ -53,7 +51,11 @@ func (options Options) checked() (Options, string, error) {
 			return options, "", err
 		}
 	}
-	if err := options.MaxStaleness.check(); err != nil {
+	strictest := time.Duration(0)
+	if options.Revocation != nil {
+		strictest = listStalenessMin
+	}
+	if err := options.MaxStaleness.check(strictest); err != nil {
 		return options, "", err
 	}
 	options.Audiences, options.GrantsFrom = slices.Clone(options.Audiences), slices.Clone(options.GrantsFrom)
@@ -64,4 +66,29 @@ func (options Options) checked() (Options, string, error) {
 		options.Logger = slog.Default()
 	}
 	return options, socket, nil
+}
+
+// socket is the path of the workload endpoint; empty where the verifier hears by something else.
+func (options Options) socket() (string, error) {
+	if options.Revocation != nil {
+		if options.Endpoint != "" {
+			return "", invalidField("endpoint", "nothing where the revocations are not from the feed")
+		}
+		if len(options.GrantsFrom) > 0 {
+			return "", invalidField("grants_from", "nothing where the revocations are not from the feed")
+		}
+		return "", nil
+	}
+	endpoint := options.Endpoint
+	if endpoint == "" {
+		endpoint = os.Getenv("SPIFFE_ENDPOINT_SOCKET")
+	}
+	if endpoint == "" {
+		return "", invalidField("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET")
+	}
+	socket, err := socketPathOf(endpoint, "endpoint")
+	if err != nil {
+		return "", err
+	}
+	return socket, nil
 }

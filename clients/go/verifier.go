@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-
-	"stint.example/stint/internal/stintv1"
 )
 
 // Longer than a start takes where all is well, and shorter than anybody's patience.
@@ -21,30 +19,24 @@ var unfitWords = map[Code]string{
 	ClockSkewed: "the clock of the verifier is not that of the broker",
 }
 
-// Verifier is for what agents' steps present, kept up to date by the broker's feed of revocations.
+// Verifier is for what agents' steps present, kept up to date by what the broker tells of revocations.
 //
 // It refuses what ended within milliseconds while connected, and everything once it has been without the feed for too long. It may be
 // used by several goroutines at once.
 type Verifier struct {
 	options Options
-	socket  string
+	source  revocationSource
+	// nil: there is nobody to ask.
 	channel *grpc.ClientConn
-	denials *listeners
 	proofs  *replayCache
-	end     context.CancelFunc
-	feed    sync.WaitGroup
 
-	mutex       sync.Mutex
-	state       *feedState
-	isConnected bool
-	isClosed    bool
-	failure     *callFailure
-	lastError   string
+	mutex    sync.Mutex
+	isClosed bool
 	// Closed, and made anew, whenever something has changed that somebody may wait for.
 	changed chan struct{}
 }
 
-// NewVerifier makes a verifier, which follows the feed from then on, until it is closed.
+// NewVerifier makes a verifier, which hears of revocations from then on, until it is closed.
 //
 // It fails with an *Error INVALID_FIELD for options that can't be.
 func NewVerifier(options Options) (*Verifier, error) {
@@ -52,42 +44,42 @@ func NewVerifier(options Options) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	channel, err := openChannel(socket)
-	if err != nil {
+	verifier := &Verifier{options: options, proofs: newReplayCache(replayCapacity), changed: make(chan struct{})}
+	if options.Revocation != nil {
+		verifier.source, err = options.Revocation.source(options, verifier.wake)
+		if err != nil {
+			return nil, err
+		}
+		return verifier, nil
+	}
+	if verifier.channel, err = openChannel(socket); err != nil {
 		return nil, err
 	}
-	ctx, end := context.WithCancel(context.Background())
-	verifier := &Verifier{
-		options: options, socket: socket, channel: channel, denials: newListeners(), proofs: newReplayCache(replayCapacity), end: end,
-		state: newFeedState(), changed: make(chan struct{}),
-	}
-	feed := &feedClient{
-		channel: channel, audiences: options.Audiences, maxStaleness: options.MaxStaleness.of(nil), clock: options.Clock,
-		knowledge: (*watched)(verifier),
-	}
-	verifier.feed.Go(func() { feed.follow(ctx) })
+	verifier.source = newFeedSource(verifier.channel, socket, options, verifier.wake)
 	return verifier, nil
 }
 
-// Close ends the feed. From then on everything is refused as NOT_READY, and no listener is called any more.
+// Close hears of nothing any more. From then on everything is refused as NOT_READY, and no listener is called any more.
 func (verifier *Verifier) Close() error {
 	verifier.mutex.Lock()
-	verifier.isClosed, verifier.isConnected = true, false
-	verifier.wake()
+	verifier.isClosed = true
 	verifier.mutex.Unlock()
-	verifier.end()
-	verifier.feed.Wait()
+	verifier.wake()
+	verifier.source.close()
+	if verifier.channel == nil {
+		return nil
+	}
 	return verifier.channel.Close()
 }
 
-// Ready returns when the deny-list, a bundle and the broker's time are there.
+// Ready returns when all is there that judging a token takes: the deny-list, a bundle and the broker's time; by status lists the keys.
 //
 // What may mend itself is waited for, with a warning in the log after a second that says what it is; what only a change of settings mends
 // is not. It fails with an *Error: AUDIENCE_INVALID or INVALID_FIELD as the broker says it, INVALID_FIELD for an endpoint that is no
 // socket, NOT_SERVING when the verifier is closed or the context is done.
 func (verifier *Verifier) Ready(ctx context.Context) error {
 	warning := time.AfterFunc(warnAfter, func() {
-		verifier.options.Logger.Warn("the verifier waits for " + verifier.awaited())
+		verifier.options.Logger.Warn("the verifier waits for " + verifier.source.awaited())
 	})
 	defer warning.Stop()
 	for {
@@ -98,21 +90,23 @@ func (verifier *Verifier) Ready(ctx context.Context) error {
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return notServing("the verifier is not ready in time: it waits for " + verifier.awaited())
+			return notServing("the verifier is not ready in time: it waits for " + verifier.source.awaited())
 		}
 	}
 }
 
 func (verifier *Verifier) readiness() (isReady bool, changed <-chan struct{}, err error) {
+	// What changes from here on is told by this one.
 	verifier.mutex.Lock()
-	defer verifier.mutex.Unlock()
-	if verifier.isClosed {
+	isClosed, changed := verifier.isClosed, verifier.changed
+	verifier.mutex.Unlock()
+	if isClosed {
 		return false, nil, notServing("the verifier is closed")
 	}
 	if verifier.unfitness(nil) == "" {
 		return true, nil, nil
 	}
-	return false, verifier.changed, lastingFault(verifier.socket, verifier.failure)
+	return false, changed, verifier.source.lastingFault()
 }
 
 // Presented is what a token is held to beside what the verifier was made with.
@@ -128,6 +122,10 @@ type Presented struct {
 
 // Verify verifies a step's JWT-SVID: signature, audience, time, and that neither step nor token is denied.
 //
+// By status lists it waits for the one of the token, where that is not at hand or older than it allows: three seconds at most, and the same
+// for a key that is new. Nothing is fetched for a token that nobody trusted has signed. By the feed everything is at hand, and nothing is
+// waited for.
+//
 // It fails with a *Refusal for every token that does not hold, and with an *Error INVALID_FIELD for an audience that is none of the
 // verifier's.
 func (verifier *Verifier) Verify(token string, presented Presented) (*VerifiedStep, error) {
@@ -138,12 +136,30 @@ func (verifier *Verifier) Verify(token string, presented Presented) (*VerifiedSt
 		}
 		audiences = []string{presented.Audience}
 	}
-	verifier.mutex.Lock()
-	refused, bundles := verifier.unfit(presented.Actions), verifier.state.bundles
-	verifier.mutex.Unlock()
+	step, refused := verifier.verified(token, audiences, presented)
 	if refused != nil {
 		return nil, refused
 	}
+	hasWaited, refused := verifier.source.learn(step)
+	if hasWaited && refused == nil {
+		// Meanwhile keys may have been taken out, and the token may have expired.
+		step, refused = verifier.verified(token, audiences, presented)
+	}
+	if refused == nil {
+		refused = verifier.source.checkNotEnded(step, verifier.options.MaxStaleness.of(presented.Actions))
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return step, nil
+}
+
+// verified does not look at whether the step may have ended.
+func (verifier *Verifier) verified(token string, audiences []string, presented Presented) (*VerifiedStep, *Refusal) {
+	if refused := verifier.unfit(presented.Actions); refused != nil {
+		return nil, refused
+	}
+	bundles := verifier.source.bundles()
 	svid, refused := verifyJWTSVID(token, jwtTerms{
 		bundles: bundles, audiences: audiences, now: verifier.nowSeconds(), development: verifier.options.Development,
 		allowSeveralAudiences: verifier.options.AllowSeveralAudiences, possession: presented.Possession,
@@ -151,14 +167,7 @@ func (verifier *Verifier) Verify(token string, presented Presented) (*VerifiedSt
 	if refused != nil {
 		return nil, refused
 	}
-	step, refused := verifier.verifiedStepOf(svid, token, bundles[svid.trustDomain].federated)
-	if refused == nil {
-		refused = verifier.denialOf(step)
-	}
-	if refused != nil {
-		return nil, refused
-	}
-	return step, nil
+	return verifier.verifiedStepOf(svid, token, bundles[svid.trustDomain].federated)
 }
 
 // VerifyWithProof verifies a step's JWT-SVID that is bound to a key, and the DPoP proof that came with it, which is then used up: it is
@@ -200,7 +209,7 @@ func (verifier *Verifier) CheckAudience(audience string) error {
 
 // Authorize says whether the step may do this now.
 //
-// It may when one element of its grant covers all of the use, it has not expired or been denied since it was verified, and the feed is
+// It may when one element of its grant covers all of the use, it has not expired or been denied since it was verified, and what is known is
 // fresh enough for these actions. Else it fails with a *Refusal: GRANT_EXCEEDED, EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY;
 // CHECK_REQUIRED when all this holds, but the grant says how often, which the broker counts. An *Error INVALID_FIELD is for a use
 // without actions or classes of data.
@@ -237,10 +246,10 @@ func (verifier *Verifier) Covers(step *VerifiedStep, use ToolUse) bool {
 
 // Recheck says whether what was verified may still be served, whatever it does.
 //
-// Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells. It fails with a *Refusal: EXPIRED,
-// REVOKED, STALE, CLOCK_SKEWED or NOT_READY.
+// Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells, and by status lists, which tell nothing
+// of a token that has expired. It fails with a *Refusal: EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY.
 func (verifier *Verifier) Recheck(step *VerifiedStep) error {
-	if refused := verifier.cannotServe(step, nil, step.Federated); refused != nil {
+	if refused := verifier.cannotServe(step, nil, step.Federated || !verifier.source.outlastsTokens()); refused != nil {
 		return refused
 	}
 	return nil
@@ -248,19 +257,10 @@ func (verifier *Verifier) Recheck(step *VerifiedStep) error {
 
 // OnClosed calls once when the step or its credential is denied; at once if it is already. It returns what ends the listening.
 //
-// Neither its expiry nor a feed that is lost calls: what was admitted in time runs on until its step ends. The feed waits for the listener
-// to return.
+// Neither its expiry nor a feed that is lost calls: what was admitted in time runs on until its step ends. What is told of ends waits for
+// the listener to return.
 func (verifier *Verifier) OnClosed(step *VerifiedStep, listener func(*Refusal)) (stop func()) {
-	verifier.mutex.Lock()
-	denied := verifier.state.denied.find(step.denyKeys)
-	if denied == nil {
-		// Within the lock, so that no denial comes between.
-		defer verifier.mutex.Unlock()
-		return verifier.denials.add(step.denyKeys, listener)
-	}
-	verifier.mutex.Unlock()
-	listener(denied.refusal())
-	return func() {}
+	return verifier.source.listen(step, listener)
 }
 
 // Check asks the broker about one call, by its policies and all that it knows at this moment.
@@ -277,6 +277,9 @@ func (verifier *Verifier) Check(ctx context.Context, step *VerifiedStep, use Too
 	}
 	if step.verifier != verifier {
 		return CheckedCall{}, invalidField("step", "a step as this verifier has verified it")
+	}
+	if verifier.channel == nil {
+		return CheckedCall{}, refuse(PolicyDenied, "this call takes the word of the broker, which this verifier can't ask")
 	}
 	checked, refused := ask(ctx, verifier.channel, step.token(), step.Audience, use)
 	if refused != nil {
@@ -296,26 +299,14 @@ func (verifier *Verifier) isCounted(step *VerifiedStep, use ToolUse) (bool, erro
 }
 
 func (verifier *Verifier) cannotServe(step *VerifiedStep, actions []Action, expires bool) *Refusal {
-	verifier.mutex.Lock()
-	refused, denied := verifier.unfit(actions), verifier.state.denied.find(step.denyKeys)
-	verifier.mutex.Unlock()
-	switch {
-	case refused != nil:
+	if refused := verifier.unfit(actions); refused != nil {
 		return refused
-	case denied != nil:
-		return denied.refusal()
-	case expires && hasExpired(step.ExpiresAt, verifier.nowSeconds()):
-		return refuse(Expired, "the token has expired")
-	default:
-		return nil
 	}
-}
-
-func (verifier *Verifier) denialOf(step *VerifiedStep) *Refusal {
-	verifier.mutex.Lock()
-	defer verifier.mutex.Unlock()
-	if denied := verifier.state.denied.find(step.denyKeys); denied != nil {
-		return denied.refusal()
+	if refused := verifier.source.checkNotEnded(step, verifier.options.MaxStaleness.of(actions)); refused != nil {
+		return refused
+	}
+	if expires && hasExpired(step.ExpiresAt, verifier.nowSeconds()) {
+		return refuse(Expired, "the token has expired")
 	}
 	return nil
 }
@@ -326,7 +317,6 @@ func (verifier *Verifier) takesGrantsOf(step *VerifiedStep) bool {
 
 func (verifier *Verifier) nowSeconds() int64 { return verifier.options.Clock.Wall().Unix() }
 
-// unfit is called with the mutex held, as all below.
 func (verifier *Verifier) unfit(actions []Action) *Refusal {
 	if code := verifier.unfitness(actions); code != "" {
 		return refuse(code, unfitWords[code])
@@ -335,71 +325,18 @@ func (verifier *Verifier) unfit(actions []Action) *Refusal {
 }
 
 func (verifier *Verifier) unfitness(actions []Action) Code {
-	if verifier.isClosed {
+	verifier.mutex.Lock()
+	isClosed := verifier.isClosed
+	verifier.mutex.Unlock()
+	if isClosed {
 		return NotReady
 	}
-	return unfitness(verifier.state.confirmed, instantAt(verifier.options.Clock), verifier.options.MaxStaleness.of(actions))
+	return verifier.source.unfitness(verifier.options.MaxStaleness.of(actions))
 }
 
 func (verifier *Verifier) wake() {
+	verifier.mutex.Lock()
+	defer verifier.mutex.Unlock()
 	close(verifier.changed)
 	verifier.changed = make(chan struct{})
-}
-
-func (verifier *Verifier) awaited() string {
-	verifier.mutex.Lock()
-	defer verifier.mutex.Unlock()
-	return awaited(verifier.socket, verifier.failure, verifier.isConnected)
-}
-
-// watched is a verifier as its feed sees it.
-type watched Verifier
-
-func (verifier *watched) restart() []byte {
-	verifier.mutex.Lock()
-	defer verifier.mutex.Unlock()
-	verifier.state.restart()
-	return verifier.state.cursor
-}
-
-func (verifier *watched) pinged(nonce []byte, now instant) *instant {
-	verifier.mutex.Lock()
-	defer verifier.mutex.Unlock()
-	var waitingSince *instant
-	if len(verifier.state.pings) > 0 {
-		sent := verifier.state.pings[0].sent
-		waitingSince = &sent
-	}
-	verifier.state.pinged(nonce, now)
-	return waitingSince
-}
-
-func (verifier *watched) apply(response *stintv1.WatchResponse) (applied, *Error) {
-	verifier.mutex.Lock()
-	led, err := verifier.state.apply(response, instantAt(verifier.options.Clock))
-	if err == nil {
-		verifier.isConnected, verifier.failure = true, nil
-	}
-	told := make(map[denyKey]*Refusal, len(led.denied))
-	for _, key := range led.denied {
-		if denied := verifier.state.denied.find([]denyKey{key}); denied != nil {
-			told[key] = denied.refusal()
-		}
-	}
-	(*Verifier)(verifier).wake()
-	verifier.mutex.Unlock()
-	for key, refused := range told {
-		verifier.denials.told(key, refused)
-	}
-	return led, err
-}
-
-func (verifier *watched) failed(failure *callFailure, isCursorUnknown bool) {
-	verifier.mutex.Lock()
-	defer verifier.mutex.Unlock()
-	if isCursorUnknown {
-		verifier.state.cursor = nil
-	}
-	verifier.isConnected, verifier.failure, verifier.lastError = false, failure, failure.text
-	(*Verifier)(verifier).wake()
 }

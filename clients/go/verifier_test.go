@@ -245,7 +245,7 @@ func TestWorkThatIsOverHasNoEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	cancel()
-	if kept := len(scene.verifier.denials.byKey); kept > 0 {
+	if kept := len(scene.verifier.source.(*feedSource).denials.byKey); kept > 0 {
 		t.Errorf("%d names are listened for by nobody", kept)
 	}
 	scene.tell(t, "step denied")
