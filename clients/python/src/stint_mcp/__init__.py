@@ -15,7 +15,7 @@ from stint_mcp.errors import (
 from stint_mcp.freshness import StalenessBounds, Unfitness
 from stint_mcp.grant import ACTIONS, Action, Grant, GrantElement, ToolUse
 from stint_mcp.guard.settings import ToolNeeds
-from stint_mcp.issuer_settings import StatusListRevocation
+from stint_mcp.issuer_settings import PollRevocation, StatusListRevocation
 from stint_mcp.jwt_svid import VerifiedJwtSvid, verify_jwt_svid
 from stint_mcp.keys import BundleSet, JwtBundle, VerificationKey, jwt_keys_of
 from stint_mcp.usage import CallOutcome, UsageStatus
@@ -36,6 +36,7 @@ __all__ = [
     "Grant",
     "GrantElement",
     "JwtBundle",
+    "PollRevocation",
     "Possession",
     "Principal",
     "StalenessBounds",

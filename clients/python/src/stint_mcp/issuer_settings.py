@@ -2,7 +2,8 @@
 
 import ssl
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from stint_mcp.errors import invalid_field
@@ -14,11 +15,9 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusListRevocation:
-    """Revocations by the OAuth Token Status Lists of a broker, which has ``status_lists: true``."""
-
+class _OfIssuer:
     issuer: str
-    """The broker's issuer URL, exactly as its tokens have it as ``iss``: a list of any other is not looked at."""
+    """The broker's issuer URL, exactly as its tokens have it as ``iss``: a list or an event of any other is not looked at."""
     trust_domain: str
     """The broker's trust domain, e.g. ``example.org``; tokens of any other are refused."""
     url: str | None = None
@@ -40,6 +39,33 @@ class StatusListRevocation:
         parse_trust_domain(self.trust_domain, "revocation.trust_domain")
         tls = tls_to(self.roots)
         return IssuerPlace(url, tls if parts.scheme == "https" else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusListRevocation(_OfIssuer):
+    """Revocations by the OAuth Token Status Lists of a broker, which has ``status_lists: true``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PollRevocation(_OfIssuer):
+    """Revocations by the security events of a broker, which has ``ssf.transmit: true``.
+
+    The stream is its verifier entry's, of which one process at a time is the receiver: what one has acknowledged no other is told.
+    """
+
+    certificate_file: str | Path
+    """Of the verifier's own X.509-SVID with its chain, PEM; it is read anew when it has changed, as is that of the key."""
+    key_file: str | Path
+
+    def place(self) -> IssuerPlace:
+        """As for lists, and over https alone."""
+        place = super().place()
+        if place.tls is None:
+            raise invalid_field("revocation.url", "an https URL, where the verifier shows who it is")
+        return place
+
+
+IssuerRevocation: TypeAlias = StatusListRevocation | PollRevocation
 
 
 def tls_to(roots: str | None) -> ssl.SSLContext:

@@ -25,3 +25,7 @@ CLOCK_SKEW_SECONDS_MAX: Final = 5
 """A clock farther off than this is not believed."""
 
 MAX_STALENESS_SECONDS_MAX: Final = 60
+
+SVID_TTL_SECONDS_MAX: Final = 3_600
+DENIED_AFTER_EXPIRY_SECONDS: Final = VERIFIER_LEEWAY_SECONDS + CLOCK_SKEW_SECONDS_MAX
+"""How long after its expiry a credential may be accepted: were a denial forgotten any earlier, what it denies would come back to life."""

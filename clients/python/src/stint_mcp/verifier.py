@@ -17,9 +17,10 @@ from stint_mcp.errors import StintError, VerificationError, invalid_field
 from stint_mcp.feed_source import FeedSource
 from stint_mcp.freshness import LIST_STALENESS_SECONDS_MIN, StalenessBounds, Unfitness, bound_ms_of, check_bounds
 from stint_mcp.grant import ACTIONS, Action, ToolUse, coverage_of
-from stint_mcp.issuer_settings import StatusListRevocation
+from stint_mcp.issuer_settings import IssuerRevocation, PollRevocation
 from stint_mcp.jwt_svid import verify_jwt_svid
 from stint_mcp.limits import VERIFIER_LEEWAY_SECONDS
+from stint_mcp.poll_source import PollSource
 from stint_mcp.replay_cache import ReplayCache
 from stint_mcp.resource_uri import check_audience
 from stint_mcp.revocation_source import RevocationSource
@@ -65,7 +66,7 @@ class Verifier:
         audiences: Sequence[str],
         *,
         endpoint: str | None = None,
-        revocation: StatusListRevocation | None = None,
+        revocation: IssuerRevocation | None = None,
         max_staleness_seconds: StalenessBounds | None = None,
         development: bool = False,
         allow_several_audiences: bool = False,
@@ -107,7 +108,11 @@ class Verifier:
             ):
                 if is_given:
                     raise invalid_field(name, "nothing where `revocation` is not from the feed")
-            self._source = StatusListSource(revocation, self._clock, self._wake)
+            self._source = (
+                PollSource(revocation, self._audiences, self._clock, self._wake)
+                if isinstance(revocation, PollRevocation)
+                else StatusListSource(revocation, self._clock, self._wake)
+            )
         self._is_closed = False
         self._changed: asyncio.Event | None = None
 
@@ -138,7 +143,8 @@ class Verifier:
             await self._usage.close()
 
     async def ready(self, timeout_seconds: float | None = None) -> None:
-        """Returns when all is there that judging a token takes: the deny-list, a bundle and the broker's time; by status lists the keys.
+        """Returns when all is there that judging a token takes: the deny-list, a bundle and the broker's time; by status lists the
+        keys, by events that are polled the keys and an answer.
 
         What may mend itself is waited for, with a warning after a second that says what it is; what only a change of settings mends is
         not.

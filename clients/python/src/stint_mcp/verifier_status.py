@@ -11,7 +11,7 @@ class VerifierStatus:
     """What a verifier says of itself."""
 
     connected: bool
-    """Of status lists: whether everything that was fetched last was had."""
+    """Without the feed: whether everything that was asked for last was had."""
     refusal: Unfitness | None
     """Why what has the strictest bound is refused at present; ``None`` when nothing is."""
     staleness_seconds: float | None
