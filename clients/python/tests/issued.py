@@ -9,7 +9,7 @@ from typing import Any
 from live import ISSUER, Key, step_claims
 from manual_clock import ManualClock
 from scripted_issuer import Answer, ScriptedIssuer, scripted_issuer
-from stint_mcp import StatusListRevocation, Verifier
+from stint_mcp import StatusListRevocation, VerificationError, Verifier
 from stint_mcp.base64url import base64url_of
 
 RESOURCE = "https://mcp.example.org/mcp"
@@ -64,3 +64,12 @@ async def by_lists(**options: Any) -> AsyncIterator[tuple[Issued, Verifier]]:
         async with Verifier([RESOURCE], revocation=scene.revocation(), clock=scene.clock, **options) as verifier:
             await verifier.ready()
             yield scene, verifier
+
+
+async def code_of(verifier: Verifier, token: str) -> str:
+    """Of the refusal, or ``accepted``."""
+    try:
+        await verifier.verify(token)
+    except VerificationError as refused:
+        return refused.code
+    return "accepted"

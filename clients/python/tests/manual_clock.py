@@ -1,6 +1,10 @@
 """A clock that moves only when told, and wakes who is due as it passes."""
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 
 class ManualClock:
@@ -40,3 +44,16 @@ class ManualClock:
     def set_wall(self, ms: float) -> None:
         """Somebody sets the wall clock."""
         self._wall_ms = ms
+
+
+async def as_time_passes(clock: ManualClock, event: Awaitable[Value]) -> Value:
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.005)
+            clock.advance(100)
+
+    ticking = asyncio.create_task(tick())
+    try:
+        return await event
+    finally:
+        ticking.cancel()

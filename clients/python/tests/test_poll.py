@@ -1,28 +1,19 @@
 """A verifier that polls security events, in front of a transmitter on this machine that sends what the test says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from issued import NOW, RESOURCE
+from issued import NOW, RESOURCE, code_of
 from live import ISSUER
-from manual_clock import ManualClock
+from manual_clock import as_time_passes
 from stint_mcp import PollRevocation, StintError, ToolUse, VerificationError, Verifier
 from transmitter import RECEIVER, STREAM, Transmitter, connected, hearing, of_step
 
 READ, WRITE = (ToolUse("search", (action,), ("internal",)) for action in ("read", "write"))
-
-
-async def code_of(verifier: Verifier, token: str) -> str:
-    try:
-        await verifier.verify(token)
-    except VerificationError as refused:
-        return refused.code
-    return "accepted"
 
 
 def recheck_of(verifier: Verifier, step: Any) -> str:
@@ -36,22 +27,6 @@ def recheck_of(verifier: Verifier, step: Any) -> str:
 async def until(holds: Callable[[], bool]) -> None:
     while not holds():
         await asyncio.sleep(0.001)
-
-
-@asynccontextmanager
-async def passing(clock: ManualClock) -> AsyncIterator[None]:
-    """Time passes."""
-
-    async def tick() -> None:
-        while True:
-            await asyncio.sleep(0.005)
-            clock.advance(100)
-
-    ticking = asyncio.create_task(tick())
-    try:
-        yield
-    finally:
-        ticking.cancel()
 
 
 @pytest.mark.parametrize("listed", [[STREAM], []])
@@ -150,8 +125,7 @@ async def test_a_stream_that_was_away_meanwhile_begins_anew(
         waiting = await transmitter.next()
         happens(transmitter)
         waiting.answer()
-        async with passing(transmitter.clock):
-            await until(lambda: recheck_of(verifier, step) == "NOT_READY")
+        await as_time_passes(transmitter.clock, until(lambda: recheck_of(verifier, step) == "NOT_READY"))
         assert await code_of(verifier, transmitter.token()) == "NOT_READY"
 
 
@@ -247,11 +221,10 @@ async def test_an_svid_that_is_none_is_a_reason_to_refuse_and_ends_nothing(tmp_p
         key_file.write_text("no PEM")
         waiting.answer()
         says = "there is no X.509-SVID of this verifier to be had"
-        async with passing(transmitter.clock):
-            await until(lambda: verifier.status().last_error == says)
-            key_file.write_bytes(key)
-            (await transmitter.next()).answer()
-            await until(lambda: verifier.status().last_error is None)
+        await as_time_passes(transmitter.clock, until(lambda: verifier.status().last_error == says))
+        key_file.write_bytes(key)
+        (await transmitter.next()).answer()
+        await as_time_passes(transmitter.clock, until(lambda: verifier.status().last_error is None))
 
 
 def test_a_verifier_has_to_show_who_it_is_over_https() -> None:

@@ -11,7 +11,7 @@ import pytest
 from asgi_client import Answer, ask
 from certificates import own_certificate
 from guarded import call_of
-from issued import LIST, NOW, RESOURCE, by_lists, issued
+from issued import LIST, NOW, RESOURCE, by_lists, code_of, issued
 from live import ISSUER
 from scripted_issuer import Answer as Served
 from scripted_issuer import Request
@@ -21,14 +21,6 @@ from stint_mcp.status_list_source import StatusListSource
 
 PATH = f"/status/{LIST}"
 SEARCH = ToolUse("search", ("read",), ("internal",))
-
-
-async def code_of(verifier: Verifier, token: str) -> str:
-    try:
-        await verifier.verify(token)
-    except VerificationError as refused:
-        return refused.code
-    return "accepted"
 
 
 async def hangs(_request: Request) -> Served:

@@ -1,36 +1,21 @@
 """What became of calls, as the broker is told."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
 
 import grpc
 import pytest
 
 from asgi_client import ask
 from guarded import BEARER, Guarded, call_of, guarded
-from manual_clock import ManualClock
+from manual_clock import ManualClock, as_time_passes
 from scripted_broker import ScriptedBroker, scripted_broker
 from stint_mcp.asgi import Receive, Scope, Send
 from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckResponse, ReportUsageRequest, UsageOutcome
 from stint_mcp.usage import UsageReporter, UsageStatus
 
 HEADERS = [("authorization", BEARER), ("content-type", "application/json")]
-Value = TypeVar("Value")
-
-
-async def as_time_passes(clock: ManualClock, event: Awaitable[Value]) -> Value:
-    async def tick() -> None:
-        while True:
-            await asyncio.sleep(0.005)
-            clock.advance(100)
-
-    ticking = asyncio.create_task(tick())
-    try:
-        return await asyncio.wait_for(event, 20)
-    finally:
-        ticking.cancel()
 
 
 @asynccontextmanager

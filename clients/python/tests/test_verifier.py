@@ -1,15 +1,15 @@
 """The verifier beside the shared scenes: what it waits for, whom it tells of an end, and what it can be made with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
 
-from manual_clock import ManualClock
+from manual_clock import ManualClock, as_time_passes
 from scripted_broker import ScriptedBroker, Watch, scripted_broker
 from stint_mcp import CheckedCall, StintError, ToolUse, VerificationError, VerifiedStep, Verifier
 from stint_mcp.feed_source import FeedSource
@@ -17,8 +17,6 @@ from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckResponse
 from stint_mcp.gen.stint.v1.history_pb2 import Effect
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchResponse
 from vectors import vectors
-
-Value = TypeVar("Value")
 
 FEED = vectors("feed.json")
 NOW_MS = FEED["now_ms"]
@@ -66,19 +64,6 @@ async def ready(**options: Any) -> AsyncIterator[Scene]:
         await scene.tell("empty snapshot")
         await scene.answer(b"c2")
         yield scene
-
-
-async def as_time_passes(clock: ManualClock, event: Awaitable[Value]) -> Value:
-    async def tick() -> None:
-        while True:
-            await asyncio.sleep(0.005)
-            clock.advance(100)
-
-    ticking = asyncio.create_task(tick())
-    try:
-        return await event
-    finally:
-        ticking.cancel()
 
 
 async def test_a_verifier_says_who_it_is_and_how_stale_it_may_become() -> None:
