@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
+import { bundlePrograms } from "./pack/bundle.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const at = (...parts: readonly string[]): string => resolve(root, ...parts);
@@ -40,13 +41,16 @@ function compile(project: string): void {
   });
 }
 
-function packStint(): void {
+/** Nothing imports it, so it has no declarations and no modules: only programs. */
+async function packStint(): Promise<void> {
   const folder = at("dist/stint");
-  compile("tsconfig.build.json");
-  // Generated code is JavaScript already, which the compiler reads but does not carry over.
-  cpSync(at("src/gen"), resolve(folder, "dist/gen"), { recursive: true, filter: (file) => !file.endsWith(".d.ts") });
+  const installed = await bundlePrograms(root, folder);
   copy(["migrations", "policies", "proto", "README.md", "LICENSE"], folder);
-  writeManifest(folder, readManifest(at("package.json")));
+  const manifest = readManifest(at("package.json"));
+  manifest.dependencies = Object.fromEntries(
+    Object.entries(manifest.dependencies).filter(([name]) => installed.includes(name)),
+  );
+  writeManifest(folder, manifest);
 }
 
 function packSdk(): void {
@@ -73,5 +77,5 @@ function packSdk(): void {
 
 rmSync(at("dist"), { recursive: true, force: true });
 mkdirSync(at("dist"));
-packStint();
+await packStint();
 packSdk();

@@ -35,6 +35,8 @@ export type BrokerProcess = AsyncDisposable & {
 export async function startBroker(
   options: {
     readonly directory?: string;
+    /** The daemon's own path; absent: the checkout's, which is not built. */
+    readonly program?: string;
     readonly policies?: object;
     /** Beside those of every run. */
     readonly entries?: readonly object[];
@@ -64,7 +66,7 @@ export async function startBroker(
   };
   const path = join(directory, "stint.yaml");
   writeFileSync(path, stringify(config, { aliasDuplicateObjects: false }));
-  const stintd = join(options.directory ?? ROOT, "scripts/stintd");
+  const stintd = options.program ?? join(options.directory ?? ROOT, "scripts/stintd");
   const environment: NodeJS.ProcessEnv = {
     ...process.env,
     // A checkout beside this one has no Node.js of its own.

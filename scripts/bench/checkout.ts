@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import process from "node:process";
 
 /** Source that a daemon can be started from. */
 export type Checkout = {
@@ -46,6 +47,25 @@ export function checkOut(revision: string, root = ROOT): Checkout {
     });
   }
   return { directory, name: describe(root, commit), commit };
+}
+
+/**
+ * The daemon of the package that a checkout makes, as npm would install it.
+ *
+ * @returns its path.
+ */
+export function packedDaemon(directory: string): string {
+  execFileSync(process.execPath, [join(directory, "scripts/pack.ts")], {
+    cwd: directory,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const folder = join(directory, "dist/stint");
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    readonly bin: { readonly stintd: string };
+  };
+  const program = join(folder, manifest.bin.stintd);
+  chmodSync(program, 0o755);
+  return program;
 }
 
 function commitOf(revision: string, root: string): string {

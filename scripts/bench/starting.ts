@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
-import { type Checkout, ROOT } from "./checkout.ts";
+import { type Checkout, packedDaemon, ROOT } from "./checkout.ts";
 import { startGenerator } from "./generator.ts";
 import { ledgerCounts } from "./inside-broker.ts";
 import { median } from "./paired-ratio.ts";
@@ -17,7 +17,7 @@ const STARTS = 3;
 const MANY_EVENTS = 1_000_000;
 
 /**
- * Starts on a ledger with next to nothing in it, and on one of a million events. That one is filled by the broker itself, by batches of
+ * Starts of the daemon as the package has it, on a ledger with next to nothing in it, and on one of a million events. That one is filled by the broker itself, by batches of
  * JWT-SVIDs, which takes some minutes; it stays under `build` for the next time.
  *
  * @param checkout - the broker's; this one when absent.
@@ -28,10 +28,11 @@ export async function measureStarts(
   events = MANY_EVENTS,
 ): Promise<Starts> {
   const directory = checkout?.directory ?? ROOT;
-  const empty = await startsOnEmpty(directory);
+  const program = packedDaemon(directory);
+  const empty = await startsOnEmpty(program);
   const kept = join(ROOT, "build/bench/ledgers", directory === ROOT ? "head" : (checkout?.commit ?? "head"));
   if (!existsSync(kept)) mkdirSync(kept, { recursive: true, mode: 0o700 });
-  await using broker = await startBroker({ directory, dataDirectory: kept });
+  await using broker = await startBroker({ program, dataDirectory: kept });
   await fill(broker, events, say);
   // What became of the last day's steps is recorded by the first start after it.
   await broker.restart();
@@ -39,8 +40,8 @@ export async function measureStarts(
   return { empty, events: (await ledgerCounts(broker)).events, filled };
 }
 
-async function startsOnEmpty(directory: string): Promise<Start> {
-  await using broker = await startBroker({ directory });
+async function startsOnEmpty(program: string): Promise<Start> {
+  await using broker = await startBroker({ program });
   return await medianStart(broker);
 }
 

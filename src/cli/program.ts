@@ -4,9 +4,9 @@ import type { Context } from "./context.ts";
 import { ENDPOINT_VARIABLE } from "./endpoint-variable.ts";
 import { durationFlag } from "./flags.ts";
 import { OUTPUT_FORMATS } from "./output/output-formats.ts";
+import { readVersion } from "./output/version.ts";
 import { createProgram } from "./run-program.ts";
 import { TOP_COMMANDS } from "./top-commands.ts";
-import { readVersion } from "./version.ts";
 
 const WORKLOAD_ENDPOINT_DEFAULT = "unix:///run/stint/workload.sock";
 const TIMEOUT_SECONDS_DEFAULT = 30;

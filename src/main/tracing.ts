@@ -1,6 +1,6 @@
 import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
 import type { OtelTracing } from "../adapters/tracing-otel/otel-tracing.ts";
-import { readVersion } from "../cli/version.ts";
+import { readVersion } from "../cli/output/version.ts";
 import type { TracingConfig } from "../config/tracing-section.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";

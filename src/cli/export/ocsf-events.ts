@@ -5,8 +5,8 @@ import type { Timestamp } from "../../wire/timestamps.ts";
 import { decisionView } from "../output/decision-view.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import { jsonLine } from "../output/printer.ts";
+import { readVersion } from "../output/version.ts";
 import { type DataRecord, type Json, recordOf } from "../output/view.ts";
-import { readVersion } from "../version.ts";
 import type { LineFormat } from "./line-format.ts";
 
 /** The version of the Open Cybersecurity Schema Framework that is written: the numbers below are its own. */

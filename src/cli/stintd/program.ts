@@ -3,9 +3,9 @@ import type { ThreadsAhead } from "../../main/threads-ahead.ts";
 import { rebuildLedger, runDaemon, type Validated, validateConfig } from "../../main.ts";
 import { EXIT, ExitStatus, Failure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
+import { readVersion } from "../output/version.ts";
 import { createProgram, runProgram } from "../run-program.ts";
 import { systemContext } from "../system-context.ts";
-import { readVersion } from "../version.ts";
 import { onHangup } from "./hangups.ts";
 
 type Settings = Readonly<Record<string, string>>;

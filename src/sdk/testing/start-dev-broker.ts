@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -112,7 +112,9 @@ function defaultCommand(): readonly [string, ...string[]] {
 /** The file of the command `stint` in the package of that name, as a module at `from` would find it. */
 function commandBeside(from: string): string | undefined {
   try {
-    return join(dirname(createRequire(from).resolve("stint/package.json")), "dist/cli/stint.js");
+    const manifest = createRequire(from).resolve("stint/package.json");
+    const { bin } = JSON.parse(readFileSync(manifest, "utf8")) as { readonly bin: { readonly stint: string } };
+    return join(dirname(manifest), bin.stint);
   } catch {
     return undefined;
   }

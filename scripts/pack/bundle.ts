@@ -1,0 +1,69 @@
+import { globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join, sep } from "node:path";
+import { type OutputChunk, rolldown } from "rolldown";
+
+/** Where programs and threads lie in the package: three folders deep, as all of `src` that looks for a file of the package by its own place. */
+const BUNDLE = "dist/bundle/esm";
+/** What is no JavaScript, or brings some that is not; npm installs it. */
+const INSTALLED = ["@cedar-policy/cedar-wasm", "better-sqlite3", "koffi"] as const;
+/** There for whoever installs it. */
+const OPTIONAL = ["pkcs11js", "pg-native"];
+/** Under which others' code may be given away with ours. */
+const LICENSES: ReadonlySet<string> = new Set(["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD"]);
+
+/**
+ * Writes the programs into a package: each module once, in as few files as what is loaded later allows. A program that is made of a
+ * thousand files takes most of its start to find them.
+ *
+ * @returns names of packages that have to be installed beside it.
+ * @throws Error for another's code that comes with no license, or with one that is not known here
+ */
+export async function bundlePrograms(root: string, folder: string): Promise<readonly string[]> {
+  const source = join(root, "src");
+  const threads = globSync("**/*-worker.ts", { cwd: source });
+  const programs = ["cli/stint.ts", "cli/stintd.ts", ...threads];
+  const bundle = await rolldown({
+    cwd: root,
+    platform: "node",
+    // A thread is started by a URL beside the module that starts it: all of them are in one folder, under their own names.
+    input: Object.fromEntries(programs.map((path) => [basename(path, ".ts"), join(source, path)])),
+    external: [...INSTALLED, ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
+  });
+  const { output } = await bundle.write({
+    dir: join(folder, BUNDLE),
+    format: "esm",
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name]-[hash].js",
+  });
+  const modules = output.flatMap((file) => (file.type === "chunk" ? (file as OutputChunk).moduleIds : []));
+  writeFileSync(join(folder, "THIRD-PARTY-NOTICES"), noticesOf(new Set(modules.flatMap(packageOf))));
+  return INSTALLED;
+}
+
+/** The folder of the package that a module is of; none for ours. */
+function packageOf(module: string): readonly string[] {
+  const [, inner] = module.replace(/^\0/, "").split(/(?<=.*node_modules\/)(?!.*node_modules\/)/s);
+  if (inner === undefined) return [];
+  const [scope = "", name = ""] = inner.split(sep);
+  const folder = scope.startsWith("@") ? join(scope, name) : scope;
+  return [join(module.slice(0, module.length - inner.length), folder)];
+}
+
+function noticesOf(folders: ReadonlySet<string>): string {
+  const notices = [...folders].map((folder) => {
+    type Manifest = { readonly name: string; readonly version: string; readonly license?: string };
+    const { name, version, license = "" } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+    if (!isKnown(license)) throw new Error(`${name} ${version} comes under "${license}"`);
+    const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file));
+    const texts = files.map((file) => readFileSync(join(folder, file), "utf8").trim());
+    return `${name} ${version} (${license})\n\n${texts.join("\n\n")}`;
+  });
+  const rule = `\n\n${"=".repeat(80)}\n\n`;
+  return `These packages are part of the programs in ${BUNDLE}.${rule}${notices.toSorted().join(rule)}\n`;
+}
+
+/** @param expression - SPDX, without nesting beyond one pair of parentheses. */
+function isKnown(expression: string): boolean {
+  const alternatives = expression.replace(/[()]/g, "").split(" OR ");
+  return alternatives.some((all) => all.split(" AND ").every((license) => LICENSES.has(license)));
+}
