@@ -2,7 +2,7 @@ import { openWriter } from "../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
 import { HEALTHY } from "../../src/adapters/ledger-sqlite/durable-store.ts";
 import { createGroupQueue } from "../../src/adapters/ledger-sqlite/group-queue.ts";
-import { beginFirstEpoch } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import { beginFirstEpoch, oneAfterTheOther } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { migrate, readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
 import { createCallApprovalReads } from "../../src/adapters/ledger-sqlite/reads/call-approval-reads.ts";
 import { createCredentialReads } from "../../src/adapters/ledger-sqlite/reads/credential-reads.ts";
@@ -78,13 +78,14 @@ export async function openMemoryLedger(options: {
     }
   });
   const retentionReads = createRetentionReads(reader);
+  const alone = oneAfterTheOther();
   const retention = createRetention({
     thread: { ...createSnapshotMaker(driver, reader), due: retentionReads.due },
     standing: retentionReads.standing,
     writer: { keepChunks: async (order) => store.aside((connection) => writeChunks(connection, order)) },
     queue,
     clock: options.clock,
-    alone: (work) => work(),
+    alone,
   });
   await beginFirstEpoch(queue, options);
 
@@ -119,7 +120,7 @@ export async function openMemoryLedger(options: {
     health: () => HEALTHY,
     disk: () => undefined,
     trustHead: async () => undefined,
-    verifyAll: async () => reader.read((connection) => verifyAll(driver, connection)),
+    verifyAll: () => alone(async () => reader.read((connection) => verifyAll(driver, connection))),
     close,
   };
 }

@@ -178,6 +178,10 @@ export type Event =
       readonly attendances: readonly (Attendance | undefined)[];
     } & AskedClosure)
   | { readonly kind: "replicate" }
+  /** What has been over for so long is pruned, behind a new snapshot or the one that there is. */
+  | { readonly kind: "prune"; readonly seconds: number; readonly snapshot: boolean }
+  | { readonly kind: "place-hold"; readonly scope: "run" | "agent" | "principal"; readonly which: number }
+  | { readonly kind: "lift-hold"; readonly hold: number }
   | { readonly kind: "restart" | "accept-restore" };
 
 /** The events of one kind. */

@@ -12,6 +12,7 @@ import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
 import { checkCheckpoints, checkCheckpointsInTheEnd } from "./checkpoint-invariants.ts";
 import { checkClosures, checkClosuresInTheEnd } from "./closure-invariants.ts";
 import { promise } from "./model-history.ts";
+import { checkProofsInTheEnd } from "./retention-invariants.ts";
 import { FollowerFault, KeyFault } from "./unsteady.ts";
 import { checkUsage, checkUsageInTheEnd } from "./usage-invariants.ts";
 import type { World } from "./world.ts";
@@ -69,6 +70,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
   }
   const finding = await ground.store.verifyAll();
   promise(finding.kind === "intact", "replaying the events gives the tables, and the tree its root");
+  await checkProofsInTheEnd(world);
   await checkClosuresInTheEnd(world);
   await checkCheckpointsInTheEnd(world);
 }

@@ -5,7 +5,11 @@ import { openReplica, type Replica } from "../follow/replica.ts";
 import type { Ground } from "./broker.ts";
 
 /** A second process that only follows: it knows of what was committed when it looks, and of nothing later. */
-export type LaggingReplica = Replica & { catchUp(): void };
+export type LaggingReplica = Replica & {
+  catchUp(): void;
+  /** How far all of it has come. */
+  position(): number;
+};
 
 export async function laggingReplica({
   store,
@@ -24,6 +28,7 @@ export async function laggingReplica({
   const replica = await openReplica({ ...store, ledger, clock, failed });
   return {
     ...replica,
+    position: () => Math.min(...followers.followers().map((one) => one.position)),
     catchUp() {
       head = store.ledger.head();
       followers.committed(undefined);
@@ -31,12 +36,12 @@ export async function laggingReplica({
   };
 }
 
-/** What is on record, read as an auditor reads it. */
-export async function eventsAfter({ history }: Pick<OpenedLedger, "history">, after: number, limit: number) {
+/** What is on record and not pruned, as followers read it. */
+async function eventsAfter({ history }: Pick<OpenedLedger, "history">, after: number, limit: number) {
   const rows = await history.events({ after, oldestFirst: true, limit });
-  return rows.map(({ canonical, sequence }) => ({
+  const kept = rows.filter(({ canonical }) => canonical.length > 0);
+  return kept.map(({ canonical, sequence }) => ({
     sequence,
-    canonical,
     event: JSON.parse(Buffer.from(canonical).toString()) as LedgerEvent,
   }));
 }

@@ -20,6 +20,7 @@ import {
 } from "./model-history.ts";
 import { modelOpening } from "./model-openings.ts";
 import { createModelPrincipals, type ModelPrincipals } from "./model-principals.ts";
+import { createModelRetention, type ModelRetention } from "./model-retention.ts";
 import { createModelTerms } from "./model-terms.ts";
 import { createModelUsage, type ModelUsage } from "./model-usage.ts";
 
@@ -34,6 +35,7 @@ export type Model = {
   readonly principals: Pick<ModelPrincipals, "checkBarred" | "wasBarred">;
   readonly calls: Pick<ModelCalls, "allowed" | "denied">;
   readonly callApprovals: ModelCallApprovals["all"];
+  readonly retention: Pick<ModelRetention, "pruned" | "holds">;
   readonly closures: Pick<ModelClosures, "reached" | "applied">;
   readonly usage: Pick<ModelUsage, "reported" | "gaps">;
   /** Each names the ledger from its event on. */
@@ -60,6 +62,7 @@ export function createModel(): Model {
   const closings = createModelClosings(history);
   const closures = createModelClosures(history);
   const callApprovals = createModelCallApprovals(history);
+  const retention = createModelRetention(history, callApprovals);
   const calls = createModelCalls(history, callApprovals);
   const signed = createModelCredentials(history);
   const usage = createModelUsage(history);
@@ -86,6 +89,7 @@ export function createModel(): Model {
     principals,
     calls,
     callApprovals: callApprovals.all,
+    retention,
     closures,
     epochs,
     usage,
@@ -113,6 +117,7 @@ export function createModel(): Model {
       lastType = event.type;
       policies.take(event, sequence);
       principals.take(event, sequence);
+      retention.take(event, sequence);
       switch (event.type) {
         case "epoch.started":
           epochs.push(event.epoch);

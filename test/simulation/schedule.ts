@@ -253,6 +253,23 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
     weight: 2,
   },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("prune" as const),
+      seconds: fc.constantFrom(0, 1, 1, 10, 60),
+      snapshot: fc.constantFrom(true, true, true, false),
+    }),
+    weight: 3,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("place-hold" as const),
+      scope: fc.constantFrom("run", "agent", "principal"),
+      which: index,
+    }),
+    weight: 1,
+  },
+  { arbitrary: fc.record({ kind: fc.constant("lift-hold" as const), hold: index }), weight: 1 },
   { arbitrary: fc.record({ kind: fc.constant("replicate" as const) }), weight: 2 },
   { arbitrary: fc.record({ kind: fc.constantFrom("restart", "restart", "restart", "accept-restore") }), weight: 1 },
 );

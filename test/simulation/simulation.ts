@@ -6,6 +6,7 @@ import type { Event, EventOf, Round } from "./events.ts";
 import { heldCalls } from "./held-calls.ts";
 import { operators } from "./operators.ts";
 import { reporters } from "./reporters.ts";
+import { retainers } from "./retainers.ts";
 import { runtimes } from "./runtimes.ts";
 import type { Manner } from "./schedule.ts";
 import { surroundings } from "./surroundings.ts";
@@ -40,6 +41,7 @@ export async function simulate(manner: Manner): Promise<Simulation> {
     ...closureAskers(world, opening),
     ...approvers(world),
     ...administering,
+    ...retainers(world),
     ...surroundings(world),
   };
 

@@ -98,6 +98,12 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
     }
   }
 
+  const recording = <Value>(work: () => Promise<Value>) =>
+    slowly(async () => {
+      if (faults.isLedgerUnavailable) throw new BrokerError("LEDGER_UNAVAILABLE", "the disk is full");
+      return work();
+    });
+
   /** What is committed once the broker is dead reaches nobody any more: that is a crash between commit and delivery. */
   function mortal(follower: Follower): Follower {
     const { name } = follower;
@@ -155,11 +161,12 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
         ledger: {
           ...store.ledger,
           follow: (follower, after) => store.ledger.follow(mortal(follower), after),
-          perform: (act) =>
-            slowly(async () => {
-              if (faults.isLedgerUnavailable) throw new BrokerError("LEDGER_UNAVAILABLE", "the disk is full");
-              return store.ledger.perform(act);
-            }),
+          perform: (act) => recording(() => store.ledger.perform(act)),
+        },
+        retention: {
+          ...store.retention,
+          takeSnapshot: () => recording(() => store.retention.takeSnapshot()),
+          prune: (cutoffs) => recording(() => store.retention.prune(cutoffs)),
         },
         steps: {
           ...store.steps,

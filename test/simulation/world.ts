@@ -1,7 +1,9 @@
+import { type CanonicalValue, canonicalJson } from "../../src/domain/canonical-json.ts";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
+import type { Committed } from "../../src/ports/following.ts";
 import type { Head } from "../../src/ports/ledger.ts";
 import type { CheckedCheckpoint } from "../../src/verify/ledger-proofs.ts";
 import { dumpOf, openReplica } from "../follow/replica.ts";
@@ -17,7 +19,7 @@ import { createCheckpointPlaces } from "./checkpoint-places.ts";
 import { at, chosen, isApt } from "./choose.ts";
 import type { ClosureStream, ToldClosure } from "./closures.ts";
 import { createKernel, type SimulatedProcess } from "./kernel.ts";
-import { eventsAfter, laggingReplica } from "./lagging-replica.ts";
+import { laggingReplica } from "./lagging-replica.ts";
 import { createLeaves } from "./leaves.ts";
 import { startLives, turn } from "./lives.ts";
 import { createLogin } from "./login.ts";
@@ -91,6 +93,9 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
   ];
   const model = createModel();
   const leaves = createLeaves();
+  // Taken down when it is committed: later it may be pruned.
+  const told: Committed[] = [];
+  store.ledger.follow({ name: "the model", take: (committed) => void told.push(committed) }, 0);
   let restarting = Promise.resolve();
   const replica = await laggingReplica(ground);
   const noteSigner = await noteSigning;
@@ -114,13 +119,9 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
 
   async function rest(): Promise<void> {
     await turn();
-    for (;;) {
-      const events = await eventsAfter(store, model.sequence, 500);
-      for (const { event, sequence, canonical } of events) {
-        leaves.add(canonical);
-        model.take(event, sequence);
-      }
-      if (events.length === 0) break;
+    for (const { event, sequence } of told.splice(0)) {
+      leaves.add(canonicalJson(event as CanonicalValue));
+      model.take(event, sequence);
     }
     // Whoever is well takes what there is, a page a turn.
     while (

@@ -203,7 +203,7 @@ export async function beginFirstEpoch(
 }
 
 /** Runs each piece of work once those before it have ended, however they ended. */
-function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
+export function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const next = last.then(work, work);
