@@ -42,6 +42,7 @@ import type { OpenRequest } from "../../src/open/open-request.ts";
 import { openStep } from "../../src/open/open-step.ts";
 import { refuseStep } from "../../src/open/refuse-step.ts";
 import { renewStep } from "../../src/open/renew-step.ts";
+import type { EventPush } from "../../src/ports/event-push.ts";
 import type { KeyPairs } from "../../src/ports/key-pairs.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
 import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
@@ -49,6 +50,9 @@ import type { PrincipalTokens } from "../../src/ports/principal-tokens.ts";
 import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 import type { Signer } from "../../src/ports/signer.ts";
+import { createStreamManagement } from "../../src/signals/manage-streams.ts";
+import { keepOutboxes } from "../../src/signals/outboxes.ts";
+import { keepPushing } from "../../src/signals/push-events.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
 import { openSvidStream, type SvidSink, type SvidStreamPorts } from "../../src/stream/svid-stream.ts";
 import { verificationKeysOf } from "../../src/verify/verification-keys.ts";
@@ -76,6 +80,8 @@ export type Ground = {
   readonly approvalSeconds?: number;
   /** Absent: no issuer of principals is configured. */
   readonly principalTokens?: PrincipalTokens;
+  /** Absent: no security events are sent. */
+  readonly events?: EventPush;
   /** Absent: nothing is signed of the ledger. */
   readonly checkpoints?: Checkpoints;
   /** What a front end keeps, however far it is behind; absent: there is none. */
@@ -87,6 +93,25 @@ export const TRUST_DOMAIN = parseTrustDomain("example.org");
 export const APPROVAL_SECONDS = 600;
 export const ISSUER = "https://broker.example.org";
 export const OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
+
+/** Security events as the composition root has them sent. */
+async function sendEvents(
+  { store, signer, clock, random, failed }: Ground,
+  { authorities, entries, notifier }: Awaited<ReturnType<typeof keepBeside>>,
+  events: EventPush,
+  closers: (() => Promise<void> | void)[],
+) {
+  const { ledger, projections, feed } = store;
+  const onDenied = (listener: () => void) => notifier.subscribe(() => listener()).unsubscribe;
+  const sending = { authorities, signer, clock, issuer: ISSUER, entries, failed };
+  const outboxes = await keepOutboxes({ ...sending, ledger, projections, feed, onDenied });
+  closers.push(() => outboxes.stop(), keepPushing({ ...sending, outboxes, events, delayed: () => undefined }));
+  return {
+    outboxes,
+    pollPorts: { ...sending, outboxes, refused: () => undefined },
+    streams: createStreamManagement({ ledger, outboxes, clock, random }),
+  };
+}
 
 /** What comes of a message that crosses between processes. */
 function crossed<Message>(message: Message): Message {
@@ -106,7 +131,10 @@ export async function startBroker(ground: Ground) {
     {
       store,
       signer,
-      lifetimeSeconds: { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400, "txn-token": 86_400 },
+      lifetimeSeconds: {
+        ...{ "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400, "txn-token": 86_400 },
+        ...(ground.events === undefined ? {} : { events: 86_400 }),
+      },
       processes: kernel.processes,
       kinship: kernel.kinship,
       trustDomain: TRUST_DOMAIN,
@@ -174,8 +202,11 @@ export async function startBroker(ground: Ground) {
   const checking = { ...ports, bundles: ownKeys, rate: createCallRate(clock), usageJournal };
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
 
+  const signals = ground.events === undefined ? undefined : await sendEvents(ground, beside, ground.events, closers);
+
   return {
     ...beside,
+    ...signals,
     denyList,
     closurePorts,
     receiptPorts,

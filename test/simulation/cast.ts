@@ -53,6 +53,8 @@ export const agentContent = (agent: number, ceiling: readonly number[]): EntryCo
 export const VERIFIER = "mcp";
 /** The other of the second place, which signs what it has applied. */
 export const SIGNING = "signing";
+/** Where a verifier takes security events. */
+export const eventsUrlOf = (verifier: string) => `https://${verifier}.example/events`;
 /** What is set for an audience. */
 export const LEEWAY_SECONDS: ReadonlyMap<string, number> = new Map([[IDENTITY, 30]]);
 /** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
@@ -66,11 +68,11 @@ export const ENTRIES: readonly EntryContentInput[] = [
   { kind: "operator", name: "flow-approver", selectors: ["unix:uid:11"], role: "approver" },
   {
     ...{ kind: "verifier", name: VERIFIER, selectors: ["unix:uid:21"], audiences: [...PLACES] },
-    maxStalenessSeconds: 10,
+    ...{ maxStalenessSeconds: 10, eventsUrl: eventsUrlOf(VERIFIER) },
   },
   {
     ...{ kind: "verifier", name: SIGNING, selectors: ["unix:uid:22"], audiences: [PLACES[1]] },
-    ...{ maxStalenessSeconds: 20, receiptKey: RECEIPT_KEY },
+    ...{ maxStalenessSeconds: 20, receiptKey: RECEIPT_KEY, eventsUrl: eventsUrlOf(SIGNING) },
   },
 ];
 /** Who may be delegated to, and the user of each; nobody is the last. */

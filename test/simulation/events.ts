@@ -1,4 +1,5 @@
 import type { RiskLevel } from "../../src/domain/risk.ts";
+import type { EventReceiver } from "./receivers.ts";
 import type { Attendance } from "./watcher.ts";
 
 /** Whether somebody asks once or is told of each change, and whether a receipt is wanted. */
@@ -177,6 +178,21 @@ export type Event =
       /** Of each verifier's process; absent: it is not on the feed for that. */
       readonly attendances: readonly (Attendance | undefined)[];
     } & AskedClosure)
+  | {
+      readonly kind: "event-stream";
+      readonly receiver: number;
+      readonly asks: "push" | "poll" | "enabled" | "paused" | "disabled" | "remove";
+    }
+  | { readonly kind: "receiver"; readonly receiver: number; readonly answers: EventReceiver["answers"] }
+  | {
+      readonly kind: "poll";
+      readonly receiver: number;
+      readonly eventsMax: number;
+      /** Of what came by the poll before. */
+      readonly acknowledges: "all" | "errors" | "none";
+      /** The answer does not come. */
+      readonly isLost: boolean;
+    }
   | { readonly kind: "replicate" }
   /** What has been over for so long is pruned, behind a new snapshot or the one that there is. */
   | { readonly kind: "prune"; readonly seconds: number; readonly snapshot: boolean }

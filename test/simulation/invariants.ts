@@ -13,6 +13,7 @@ import { checkCheckpoints, checkCheckpointsInTheEnd } from "./checkpoint-invaria
 import { checkClosures, checkClosuresInTheEnd } from "./closure-invariants.ts";
 import { promise } from "./model-history.ts";
 import { checkProofsInTheEnd } from "./retention-invariants.ts";
+import { checkStreams, checkStreamsInTheEnd } from "./stream-invariants.ts";
 import { FollowerFault, KeyFault } from "./unsteady.ts";
 import { checkUsage, checkUsageInTheEnd } from "./usage-invariants.ts";
 import type { World } from "./world.ts";
@@ -20,6 +21,9 @@ import type { World } from "./world.ts";
 /** Until then a verifier may accept what has expired: leeway and skew. */
 const FORGET_AFTER_MS = 10_000;
 const ALL = 10_000;
+
+/** Keys that are new are made when the ledger can be written. */
+const EXPECTED: ReadonlySet<string> = new Set(["LEDGER_UNAVAILABLE", "NOT_SERVING", "AUTHORITY_UNAVAILABLE"]);
 
 /** What holds at any moment of rest. The model has held each event against the rest of the promises already. */
 export async function checkAtRest(world: World): Promise<void> {
@@ -37,6 +41,7 @@ export async function checkAtRest(world: World): Promise<void> {
   await checkWatchers(world);
   checkClosures(world);
   await checkCheckpoints(world);
+  checkStreams(world);
   promise(failures.every(isExpected), `nothing fails in the background: ${failures.join(", ")}`);
 }
 
@@ -73,6 +78,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
   await checkProofsInTheEnd(world);
   await checkClosuresInTheEnd(world);
   await checkCheckpointsInTheEnd(world);
+  await checkStreamsInTheEnd(world);
 }
 
 /** The tables say what the model says. */
@@ -204,7 +210,7 @@ async function checkWatchers({ clock, watchers, delivered, model, broker }: Worl
 function isExpected(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if (error.cause instanceof FollowerFault || error.cause instanceof KeyFault) return true;
-  return error instanceof BrokerError && (error.code === "LEDGER_UNAVAILABLE" || error.code === "NOT_SERVING");
+  return error instanceof BrokerError && EXPECTED.has(error.code);
 }
 
 function difference(one: string, other: string): string {

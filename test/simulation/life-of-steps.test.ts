@@ -14,7 +14,8 @@ import { simulate } from "./simulation.ts";
 // not at all, every signature had its row, what was taken back is refused, what verifiers report counts once and revives
 // nothing, nobody accepts what a closure says is over, which it is in the end, the tables are what follows from the events, and
 // every checkpoint is signed, of what was committed, and continues those before it; nothing is pruned that is alive, goes on or
-// is held, and what is pruned is answered as that.
+// is held, and what is pruned is answered as that; receivers of security events are told of every end in its order, and of nothing
+// else, whatever becomes of others.
 // Method: fast-check draws a schedule and how long each answer of the ledger and the signer takes; the real paths run
 // over the store in memory with a virtual clock; a model that reads the events alone holds each against the promises, and
 // the invariants are checked whenever all is at rest.
@@ -46,6 +47,15 @@ const HAPPENS = [
   ...["closure CLOSED", "closure PARTIAL", "closure UNKNOWN"],
   ...["checkpoint own", "checkpoint copy", "closure receipt", "receipt with a signature"],
   ...["snapshot.taken", "events.pruned", "hold.placed", "hold.lifted"],
+  ...[
+    "event_stream.put",
+    "event_stream.ended",
+    "events.delivered",
+    "end told",
+    "end told again",
+    "stream that has all",
+  ],
+  ...["polled", "push takes", "push refuses", "push loses", "push hangs"],
   ...["usage.reported", "reported late", "reported of nobody's", "reported again"],
   ...["call.pending", "call.approved", "call.refused", "calls approved"],
   ...["step.pending", "step.approved", "REFUSED"],

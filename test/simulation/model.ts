@@ -21,6 +21,7 @@ import {
 import { modelOpening } from "./model-openings.ts";
 import { createModelPrincipals, type ModelPrincipals } from "./model-principals.ts";
 import { createModelRetention, type ModelRetention } from "./model-retention.ts";
+import { createModelStreams, type ModelStreams } from "./model-streams.ts";
 import { createModelTerms } from "./model-terms.ts";
 import { createModelUsage, type ModelUsage } from "./model-usage.ts";
 
@@ -36,6 +37,7 @@ export type Model = {
   readonly calls: Pick<ModelCalls, "allowed" | "denied">;
   readonly callApprovals: ModelCallApprovals["all"];
   readonly retention: Pick<ModelRetention, "pruned" | "holds">;
+  readonly streams: Pick<ModelStreams, "all">;
   readonly closures: Pick<ModelClosures, "reached" | "applied">;
   readonly usage: Pick<ModelUsage, "reported" | "gaps">;
   /** Each names the ledger from its event on. */
@@ -63,6 +65,7 @@ export function createModel(): Model {
   const closures = createModelClosures(history);
   const callApprovals = createModelCallApprovals(history);
   const retention = createModelRetention(history, callApprovals);
+  const streams = createModelStreams(history);
   const calls = createModelCalls(history, callApprovals);
   const signed = createModelCredentials(history);
   const usage = createModelUsage(history);
@@ -90,6 +93,7 @@ export function createModel(): Model {
     calls,
     callApprovals: callApprovals.all,
     retention,
+    streams,
     closures,
     epochs,
     usage,
@@ -118,6 +122,7 @@ export function createModel(): Model {
       policies.take(event, sequence);
       principals.take(event, sequence);
       retention.take(event, sequence);
+      streams.take(event, sequence);
       switch (event.type) {
         case "epoch.started":
           epochs.push(event.epoch);

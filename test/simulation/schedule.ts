@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { RISK_LEVELS } from "../../src/domain/risk.ts";
 import { WITH_CALL_APPROVAL, WITH_MORE_APPROVALS } from "./cast.ts";
 import type { Event, Round } from "./events.ts";
+import { ANSWERS } from "./receivers.ts";
 
 /* What may happen, drawn by fast-check. */
 
@@ -112,6 +113,24 @@ const plainOpen = fc.record({
 const policies = fc.record({
   kind: fc.constant("policies" as const),
   set: fc.constantFrom(0, 0, 0, undefined, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 9),
+});
+
+const eventStream = fc.record({
+  kind: fc.constant("event-stream" as const),
+  receiver: fc.nat({ max: 1 }),
+  asks: fc.constantFrom(
+    "push",
+    "push",
+    "push",
+    "push",
+    "poll",
+    "poll",
+    "enabled",
+    "enabled",
+    "paused",
+    "disabled",
+    "remove",
+  ),
 });
 
 const event: fc.Arbitrary<Event> = fc.oneof(
@@ -243,7 +262,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 2,
   },
   {
-    arbitrary: fc.record({ kind: fc.constant("follower" as const), failing: oneIn(2, fc.nat({ max: 4 })) }),
+    arbitrary: fc.record({ kind: fc.constant("follower" as const), failing: oneIn(2, fc.nat({ max: 5 })) }),
     weight: 2,
   },
   {
@@ -270,6 +289,25 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 1,
   },
   { arbitrary: fc.record({ kind: fc.constant("lift-hold" as const), hold: index }), weight: 1 },
+  { arbitrary: eventStream, weight: 3 },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("receiver" as const),
+      receiver: fc.nat({ max: 1 }),
+      answers: fc.constantFrom("takes" as const, ...ANSWERS),
+    }),
+    weight: 2,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("poll" as const),
+      receiver: fc.nat({ max: 1 }),
+      eventsMax: fc.constantFrom(0, 1, 2, 100),
+      acknowledges: fc.constantFrom("all", "all", "all", "errors", "none"),
+      isLost: fc.constantFrom(false, false, false, true),
+    }),
+    weight: 4,
+  },
   { arbitrary: fc.record({ kind: fc.constant("replicate" as const) }), weight: 2 },
   { arbitrary: fc.record({ kind: fc.constantFrom("restart", "restart", "restart", "accept-restore") }), weight: 1 },
 );
@@ -286,10 +324,10 @@ export type Manner = {
 export const schedules: fc.Arbitrary<Manner & { readonly rounds: readonly Round[] }> = fc.record({
   rounds: fc
     .tuple(
-      fc.array(policies, { maxLength: 1 }),
+      fc.tuple(fc.array(policies, { maxLength: 1 }), fc.array(eventStream, { maxLength: 2 })),
       fc.array(fc.array(event, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 50, size: "max" }),
     )
-    .map(([first, rounds]) => [first, ...rounds]),
+    .map(([first, rounds]) => [first.flat(), ...rounds]),
   delays: fc.array(fc.nat({ max: 12 }), { maxLength: 20 }),
   ledgerSigns: fc.boolean(),
 });

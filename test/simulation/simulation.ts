@@ -5,6 +5,7 @@ import { closureAskers } from "./closures.ts";
 import type { Event, EventOf, Round } from "./events.ts";
 import { heldCalls } from "./held-calls.ts";
 import { operators } from "./operators.ts";
+import { eventReceivers } from "./receivers.ts";
 import { reporters } from "./reporters.ts";
 import { retainers } from "./retainers.ts";
 import { runtimes } from "./runtimes.ts";
@@ -41,6 +42,7 @@ export async function simulate(manner: Manner): Promise<Simulation> {
     ...closureAskers(world, opening),
     ...approvers(world),
     ...administering,
+    ...eventReceivers(world),
     ...retainers(world),
     ...surroundings(world),
   };

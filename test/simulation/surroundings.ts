@@ -4,7 +4,10 @@ import type { EventOf } from "./events.ts";
 import type { World } from "./world.ts";
 
 /** Those that may fail: each keeps something that answers depend on. */
-const FOLLOWERS = ["steps", "registration entries", "lifetimes of steps", "feed", "authorities"] as const;
+const FOLLOWERS = [
+  ...(["steps", "registration entries", "lifetimes of steps", "feed", "authorities"] as const),
+  "streams of security events",
+] as const;
 
 /** What happens to the broker and around it: processes, clocks, faults. */
 export function surroundings(world: World) {

@@ -130,7 +130,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
     };
   }
 
-  const { store, signer, engine, clock } = ground;
+  const { store, signer, engine, clock, events } = ground;
 
   async function evaluate(asked: PolicyEngine, question: Parameters<PolicyEngine["evaluate"]>) {
     if (faults.engine === "late") await new Promise<void>((resolve) => void clock.schedule(LATE_MS, resolve));
@@ -155,6 +155,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
     ground: {
       ...ground,
       signer: slow,
+      ...(events === undefined ? {} : { events: { push: (...sent) => slowly(() => events.push(...sent)) } }),
       ...(engine === undefined ? {} : { engine: { ...engine, evaluate: (...question) => evaluate(engine, question) } }),
       store: {
         ...store,

@@ -25,6 +25,7 @@ import { startLives, turn } from "./lives.ts";
 import { createLogin } from "./login.ts";
 import { createModel } from "./model.ts";
 import { promise } from "./model-history.ts";
+import { createReceiver, pushed } from "./receivers.ts";
 import type { SentReport } from "./reporters.ts";
 import type { Manner } from "./schedule.ts";
 import type { DelegationToken } from "./tokens.ts";
@@ -80,6 +81,7 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     engine: createRuleEngine(),
     principalTokens: createLogin(),
     approvalSeconds: 60,
+    events: { push: (url, token) => pushed(world, url, token) },
     failed,
   };
   const delivered: Delivered[] = [];
@@ -162,6 +164,7 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     /** Of checkpoints. */
     noteKey: noteSigner.publicKey,
     closureReceipts: [] as string[],
+    receivers: [VERIFIER, SIGNING].map(createReceiver),
     faults,
     signatures,
     delivered,
