@@ -119,6 +119,10 @@ export async function keepOutboxes(ports: OutboxesPorts): Promise<Outboxes> {
       case "event_stream.ended":
         end(event.streamId);
         break;
+      case "entry.put":
+        // A receiver that is enabled again is sent what ended meanwhile, of which nothing else tells.
+        if (!byEntry.has(event.entry.entryId)) return;
+        break;
       case "entry.retired":
         end(byEntry.get(event.entryId) ?? "");
         break;

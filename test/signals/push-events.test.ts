@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from "vitest";
 import { keepPushing } from "../../src/signals/push-events.ts";
+import { done } from "../contract/ledger-world.ts";
 import { EVENTS_URL, signalsScene } from "./signals-scene.ts";
 
 const PUSH = { delivery: { method: "urn:ietf:rfc:8935" } };
@@ -80,6 +81,20 @@ test("nothing is pushed to a receiver whose entry is disabled, or that polls", a
   await ended();
   await expect.poll(() => pushed.length).toBe(1);
   expect(pushed[0]?.url).toBe("https://other.example.org/events");
+});
+
+test("what ended while a receiver was disabled is pushed once it is enabled again, though nothing ends since", async () => {
+  const { streams, receiver, ended, pushed, known, world, clock, notifier } = await pushing();
+  const { entry, by } = await receiver(EVENTS_URL);
+  await streams.create({ entry, by }, PUSH);
+  known.set(entry.entryId, { ...entry, disabled: true });
+  await ended();
+  await notifier.caughtUp();
+  expect(pushed).toEqual([]);
+  known.set(entry.entryId, entry);
+  const change = { expectedRevision: entry.revision, closes: [], reason: "privilegeWithdrawn" } as const;
+  done(await world.ledger.perform({ act: "put-entry", entry, ...change, by, now: clock.now() }));
+  await expect.poll(() => pushed.length).toBe(1);
 });
 
 test.for([
