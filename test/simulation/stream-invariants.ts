@@ -1,5 +1,5 @@
 import { microsOf } from "../../src/domain/time.ts";
-import { ISSUER } from "./broker.ts";
+import { ISSUER, OPERATOR } from "./broker.ts";
 import type { ModelStep } from "./model-history.ts";
 import { note, promise } from "./model-history.ts";
 import type { ModelStream } from "./model-streams.ts";
@@ -58,6 +58,8 @@ function checkGot({ token, streamId }: GotEvent, one: EventReceiver, world: Worl
 export async function checkStreamsInTheEnd(world: World): Promise<void> {
   for (const one of world.receivers.toReversed()) {
     one.answers = "takes";
+    // One that was disabled is enabled again, of which nothing else tells those who send.
+    if (entryOf(world, one) === undefined) await enabled(one, world);
     // What hangs fails first, and is sent again then.
     for (const ms of [1_000, SENT_AGAIN_MS, SENT_AGAIN_MS]) {
       world.clock.advance(ms);
@@ -68,11 +70,16 @@ export async function checkStreamsInTheEnd(world: World): Promise<void> {
     }
     checkStreams(world);
     const stream = world.model.streams.all.get(streamOf(world, one)?.streamId ?? "");
-    if (stream === undefined || stream.status !== "enabled" || entryOf(world, one) === undefined) continue;
+    if (stream?.status !== "enabled") continue;
     const missed = endsFor(stream, world).filter(({ step }) => !one.told.has(step));
     promise(missed.length === 0, `every end is told to whoever has a stream: ${one.verifier}`);
     note(world.model, "stream that has all");
   }
+}
+
+async function enabled({ verifier }: EventReceiver, world: World): Promise<void> {
+  await world.answered(world.broker.registry.enable(`verifier/${verifier}`, OPERATOR));
+  note(world.model, "receiver enabled again");
 }
 
 function receiverOf({ entryId }: ModelStream, { model, receivers }: World): EventReceiver {
