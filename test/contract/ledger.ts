@@ -23,6 +23,7 @@ import { openingContract } from "./ledger-opening.ts";
 import { policiesContract } from "./ledger-policies.ts";
 import { principalsContract } from "./ledger-principals.ts";
 import { processesContract } from "./ledger-processes.ts";
+import { retentionContract } from "./ledger-retention.ts";
 import { statusListsContract } from "./ledger-status-lists.ts";
 import { stepTreeContract } from "./ledger-step-tree.ts";
 import { toolsContract } from "./ledger-tools.ts";
@@ -58,6 +59,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     eventStreamsContract,
     historyContract,
     filtersContract,
+    retentionContract,
     descendantsContract,
     stepTreeContract,
     policiesContract,
