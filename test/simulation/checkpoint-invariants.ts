@@ -8,7 +8,8 @@ import type { KeptCheckpoint } from "./checkpoint-places.ts";
 import { note, promise } from "./model-history.ts";
 import type { World } from "./world.ts";
 
-type Seen = CheckedCheckpoint["checkpoint"];
+/** A checkpoint that was looked at. */
+export type SeenCheckpoint = CheckedCheckpoint["checkpoint"] & { readonly note: string };
 
 /** Every checkpoint that was kept is signed, and of what was recorded by then. */
 export async function checkCheckpoints(world: World): Promise<void> {
@@ -60,16 +61,19 @@ export function checkReceipts(world: World): void {
   }
 }
 
-async function checkConsistent(older: Seen, newer: Seen, { ground }: World): Promise<void> {
+async function checkConsistent(older: SeenCheckpoint, newer: SeenCheckpoint, { ground }: World): Promise<void> {
   const proof = await ground.store.tree.consistency(older.size, newer.size);
   promise(isConsistent(older, newer, proof), "of two checkpoints the newer continues the older");
 }
 
-function opened({ note: text }: Pick<KeptCheckpoint, "note">, world: World): Seen {
+function opened({ note: text }: Pick<KeptCheckpoint, "note">, world: World): SeenCheckpoint {
+  // What stands in both places is opened once.
+  const known = [...world.seenCheckpoints.values()].find((one) => one.note === text);
+  if (known !== undefined) return known;
   const checked = keysOf(world).map((log) => checkCheckpoint(text, { log, witnesses: [] }));
   const held = checked.find((one) => one.kind === "checkpoint");
   promise(held?.kind === "checkpoint", "a checkpoint is signed, under the name of an epoch");
-  return held.checkpoint;
+  return { ...held.checkpoint, note: text };
 }
 
 /** What verifiers of each epoch are given. */

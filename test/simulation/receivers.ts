@@ -3,7 +3,7 @@ import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
 import type { JsonObject } from "../../src/domain/strict-json.ts";
 import { pollEvents } from "../../src/signals/poll-events.ts";
 import { eventsUrlOf } from "./cast.ts";
-import { chosen } from "./choose.ts";
+import { at, chosen } from "./choose.ts";
 import type { EventOf } from "./events.ts";
 import { note } from "./model-history.ts";
 import type { World } from "./world.ts";
@@ -18,7 +18,9 @@ export type GotEvent = { readonly token: string; readonly streamId: string | und
 export type EventReceiver = {
   /** Name of its verifier's entry. */
   readonly verifier: string;
-  answers: (typeof ANSWERS)[number];
+  /** To one token after another, again and again in this order. */
+  answers: readonly (typeof ANSWERS)[number][];
+  pushes: number;
   /** What came, in this order, and was not looked at yet. */
   readonly news: GotEvent[];
   /** Steps of whose end it was told. */
@@ -31,21 +33,23 @@ export type EventReceiver = {
 const HANGS_MS = 10_000;
 
 export function createReceiver(verifier: string): EventReceiver {
-  return { verifier, answers: "takes", news: [], told: new Set(), unacknowledged: [] };
+  return { verifier, answers: ["takes"], pushes: 0, news: [], told: new Set(), unacknowledged: [] };
 }
 
 /** Stands where HTTP stands between the broker and those that it pushes to. */
 export async function pushed(world: World, url: string, token: string): Promise<void> {
   const one = world.receivers.find(({ verifier }) => eventsUrlOf(verifier) === url);
   if (one === undefined) throw new Error("broken: nothing is pushed to anybody else");
-  note(world.model, `push ${one.answers}`);
-  if (one.answers === "refuses") throw new Error("400");
-  if (one.answers === "hangs") {
+  const answer = at(one.answers, one.pushes) ?? "takes";
+  one.pushes += 1;
+  note(world.model, `push ${answer}`);
+  if (answer === "refuses") throw new Error("400");
+  if (answer === "hangs") {
     await new Promise<void>((resolve) => void world.clock.schedule(HANGS_MS, resolve));
     throw new Error("no answer");
   }
   one.news.push({ token, streamId: streamOf(world, one)?.streamId });
-  if (one.answers === "loses") throw new Error("the connection broke");
+  if (answer === "loses") throw new Error("the connection broke");
 }
 
 export function entryOf({ broker }: World, { verifier }: EventReceiver): VerifierEntry | undefined {

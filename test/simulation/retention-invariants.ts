@@ -5,7 +5,7 @@ import { promise } from "./model-history.ts";
 import type { World } from "./world.ts";
 
 /** So many events are asked for, from the first to the last. */
-const ASKED_FOR = 40;
+const ASKED_FOR = 16;
 
 /** What is recorded is proved, and what is pruned is said to be pruned, with its place in the same tree. */
 export async function checkProofsInTheEnd({ ground, leaves, model }: World): Promise<void> {

@@ -276,9 +276,9 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("prune" as const),
       seconds: fc.constantFrom(0, 1, 1, 10, 60),
-      snapshot: fc.constantFrom(true, true, true, false),
+      snapshot: fc.constantFrom(true, true, false),
     }),
-    weight: 3,
+    weight: 2,
   },
   {
     arbitrary: fc.record({
@@ -294,7 +294,10 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({
       kind: fc.constant("receiver" as const),
       receiver: fc.nat({ max: 1 }),
-      answers: fc.constantFrom("takes" as const, ...ANSWERS),
+      answers: fc.array(fc.constantFrom("takes" as const, "takes" as const, ...ANSWERS), {
+        minLength: 1,
+        maxLength: 4,
+      }),
     }),
     weight: 2,
   },

@@ -57,7 +57,7 @@ function checkGot({ token, streamId }: GotEvent, one: EventReceiver, world: Worl
 /** Whoever takes what is sent is told of every end, whatever becomes of others. */
 export async function checkStreamsInTheEnd(world: World): Promise<void> {
   for (const one of world.receivers.toReversed()) {
-    one.answers = "takes";
+    one.answers = ["takes"];
     // One that was disabled is enabled again, of which nothing else tells those who send.
     if (entryOf(world, one) === undefined) await enabled(one, world);
     // What hangs fails first, and is sent again then.

@@ -5,7 +5,6 @@ import type { OpenedStep } from "../../src/domain/step.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
 import type { Committed } from "../../src/ports/following.ts";
 import type { Head } from "../../src/ports/ledger.ts";
-import type { CheckedCheckpoint } from "../../src/verify/ledger-proofs.ts";
 import { dumpOf, openReplica } from "../follow/replica.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { memoryNoteSigner } from "../memory/memory-note-signer.ts";
@@ -15,6 +14,7 @@ import { virtualClock } from "../memory/virtual-clock.ts";
 import { type Ground, OPERATOR, TRUST_DOMAIN } from "./broker.ts";
 import { createCallBook } from "./call-book.ts";
 import { ENTRIES, PLACES, SIGNING, USERS, VERIFIER } from "./cast.ts";
+import type { SeenCheckpoint } from "./checkpoint-invariants.ts";
 import { createCheckpointPlaces } from "./checkpoint-places.ts";
 import { at, chosen, isApt } from "./choose.ts";
 import type { ClosureStream, ToldClosure } from "./closures.ts";
@@ -160,7 +160,7 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     leaves,
     places,
     /** The newest checkpoint that was looked at of each place. */
-    seenCheckpoints: new Map<string, CheckedCheckpoint["checkpoint"]>(),
+    seenCheckpoints: new Map<string, SeenCheckpoint>(),
     /** Of checkpoints. */
     noteKey: noteSigner.publicKey,
     closureReceipts: [] as string[],
