@@ -45,7 +45,7 @@ export async function checkCheckpointsInTheEnd(world: World): Promise<void> {
 }
 
 /** A closure receipt holds, whatever has become of its broker and its ledger. */
-export function checkReceipts(world: World): void {
+function checkReceipts(world: World): void {
   const { model, leaves, closureReceipts } = world;
   for (const text of closureReceipts) {
     const checked = keysOf(world).map((log) => checkClosureReceipt(text, { log, witnesses: [] }));
