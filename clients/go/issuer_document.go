@@ -67,7 +67,11 @@ type issuerAnswer struct {
 }
 
 // unavailable is why a document could not be had. Its message is in words of ours alone.
-type unavailable struct{ message string }
+type unavailable struct {
+	message string
+	// Of a stream that does not tell of every end, or did not meanwhile.
+	isOfStream bool
+}
 
 func (failed *unavailable) Error() string { return failed.message }
 

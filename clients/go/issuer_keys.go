@@ -3,6 +3,8 @@ package stint
 import (
 	"bytes"
 	"context"
+	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -21,7 +23,31 @@ const (
 // issuerAt is a broker whose documents are public.
 type issuerAt struct {
 	issuer, trustDomain string
-	place               issuerPlace
+	// Where its documents are: https, or http to this machine.
+	address string
+	place   issuerPlace
+}
+
+// issuerOf is without the place. It fails with an *Error INVALID_FIELD for settings that can't be.
+func issuerOf(issuer, trustDomain, address string) (issuerAt, error) {
+	if address == "" {
+		address = issuer
+	}
+	if err := checkResourceURI(issuer, "revocation.issuer"); err != nil {
+		return issuerAt{}, err
+	}
+	if err := checkResourceURI(address, "revocation.url"); err != nil {
+		return issuerAt{}, err
+	}
+	parts, err := url.Parse(address)
+	isHere := err == nil && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, parts.Hostname())
+	if err != nil || parts.RawQuery != "" || (parts.Scheme != "https" && !isHere) {
+		return issuerAt{}, invalidField("revocation.url", "an https URL without a query, or one of this machine")
+	}
+	if err := checkTrustDomain(trustDomain, "revocation.trust_domain"); err != nil {
+		return issuerAt{}, err
+	}
+	return issuerAt{issuer: issuer, trustDomain: trustDomain, address: address}, nil
 }
 
 // issuerKeys are the keys of a trust domain's broker, from its public documents, as they are published.
@@ -62,6 +88,28 @@ func (keys *issuerKeys) state() (sent *instant, failure string) {
 	keys.mutex.Lock()
 	defer keys.mutex.Unlock()
 	return keys.sent, keys.failure
+}
+
+// unfitness is why nothing can be told by these keys at present; empty when something can.
+func (keys *issuerKeys) unfitness(bound time.Duration) Code {
+	sent, _ := keys.state()
+	switch {
+	case sent == nil:
+		return NotReady
+	case ageOf(*sent, instantAt(keys.at.place.clock)) > bound:
+		return Stale
+	default:
+		return ""
+	}
+}
+
+// awaited is for people: what has to be had, and what was wrong last.
+func (keys *issuerKeys) awaited(what string) string {
+	awaited := what + " at " + keys.at.address
+	if _, failure := keys.state(); failure != "" {
+		awaited += " (" + failure + ")"
+	}
+	return awaited
 }
 
 // judged judges something by the keys that sign status lists and events.

@@ -28,4 +28,6 @@ const (
 	clockSkewMax = 5 * time.Second
 
 	maxStalenessMax = 60 * time.Second
+
+	svidTTLMax = time.Hour
 )

@@ -28,7 +28,7 @@ type revocationSource interface {
 }
 
 // Revocation is how a verifier hears of keys and of what has ended, where it is not by the feed of the workload endpoint:
-// [StatusListRevocation].
+// [StatusListRevocation] or [PollRevocation].
 type Revocation interface {
 	// source begins to hear. onChange is called whenever something may be ready, or has failed.
 	source(options Options, onChange func()) (revocationSource, error)

@@ -4,7 +4,7 @@ import "time"
 
 // Status is what a verifier says of itself.
 type Status struct {
-	// Connected says whether the broker has answered on the present stream; of status lists, whether everything that was fetched last was had.
+	// Connected says whether the broker has answered on the present stream; without the feed, whether everything that was asked for last was had.
 	Connected bool
 	// Refusal is why what has the strictest bound is refused at present: NotReady, Stale or ClockSkewed; empty when nothing is.
 	Refusal Code

@@ -2,7 +2,6 @@ package stint
 
 import (
 	"crypto/x509"
-	"net/url"
 	"sync"
 	"time"
 )
@@ -20,53 +19,26 @@ type StatusListRevocation struct {
 	Roots *x509.CertPool
 }
 
-// place gives where the documents are, or an *Error INVALID_FIELD for settings that can't be.
-func (revocation StatusListRevocation) address() (string, error) {
-	if err := checkResourceURI(revocation.Issuer, "revocation.issuer"); err != nil {
-		return "", err
-	}
-	address := revocation.URL
-	if address == "" {
-		address = revocation.Issuer
-	}
-	if err := checkResourceURI(address, "revocation.url"); err != nil {
-		return "", err
-	}
-	parts, err := url.Parse(address)
-	isHere := err == nil && (parts.Hostname() == "localhost" || parts.Hostname() == "127.0.0.1" || parts.Hostname() == "::1")
-	if err != nil || parts.RawQuery != "" || (parts.Scheme != "https" && !isHere) {
-		return "", invalidField("revocation.url", "an https URL without a query, or one of this machine")
-	}
-	if err := checkTrustDomain(revocation.TrustDomain, "revocation.trust_domain"); err != nil {
-		return "", err
-	}
-	return address, nil
-}
-
 func (revocation StatusListRevocation) source(options Options, onChange func()) (revocationSource, error) {
-	address, err := revocation.address()
+	at, err := issuerOf(revocation.Issuer, revocation.TrustDomain, revocation.URL)
 	if err != nil {
 		return nil, err
 	}
-	at := issuerAt{
-		issuer: revocation.Issuer, trustDomain: revocation.TrustDomain,
-		place: placeOf(address, revocation.Roots, nil, options.Clock),
-	}
-	source := &statusListSource{issuer: revocation.Issuer, address: address, clock: options.Clock}
+	at.place = placeOf(at.address, revocation.Roots, nil, options.Clock)
+	source := &statusListSource{at: at}
 	source.keys = keepIssuerKeys(at, onChange, &source.underWay)
 	source.lists = &statusLists{
-		at: at, keys: source.keys, clock: options.Clock, denials: newListeners(), underWay: &source.underWay, byName: map[string]*keptList{},
+		at: at, keys: source.keys, denials: newListeners(), underWay: &source.underWay, byName: map[string]*keptList{},
 	}
 	return source, nil
 }
 
 // statusListSource is the broker's status lists: each token says in which one it is, and nothing is told of anything else.
 type statusListSource struct {
-	issuer, address string
-	clock           Clock
-	keys            *issuerKeys
-	lists           *statusLists
-	underWay        sync.WaitGroup
+	at       issuerAt
+	keys     *issuerKeys
+	lists    *statusLists
+	underWay sync.WaitGroup
 }
 
 func (source *statusListSource) bundles() bundleSet { return source.keys.bundles() }
@@ -75,19 +47,11 @@ func (source *statusListSource) outlastsTokens() bool { return false }
 
 // unfitness is by the keys; how old a list is, is looked at with each token.
 func (source *statusListSource) unfitness(bound time.Duration) Code {
-	sent, _ := source.keys.state()
-	switch {
-	case sent == nil:
-		return NotReady
-	case ageOf(*sent, instantAt(source.clock)) > bound:
-		return Stale
-	default:
-		return ""
-	}
+	return source.keys.unfitness(bound)
 }
 
 func (source *statusListSource) learn(step *VerifiedStep) (hasWaited bool, refused *Refusal) {
-	status, refused := statusOf(step.Claims, source.issuer)
+	status, refused := statusOf(step.Claims, source.at.issuer)
 	if refused != nil {
 		return false, refused
 	}
@@ -95,7 +59,7 @@ func (source *statusListSource) learn(step *VerifiedStep) (hasWaited bool, refus
 }
 
 func (source *statusListSource) checkNotEnded(step *VerifiedStep, bound time.Duration) *Refusal {
-	status, refused := statusOf(step.Claims, source.issuer)
+	status, refused := statusOf(step.Claims, source.at.issuer)
 	if refused != nil {
 		return refused
 	}
@@ -103,7 +67,7 @@ func (source *statusListSource) checkNotEnded(step *VerifiedStep, bound time.Dur
 }
 
 func (source *statusListSource) listen(step *VerifiedStep, listener func(*Refusal)) (stop func()) {
-	status, refused := statusOf(step.Claims, source.issuer)
+	status, refused := statusOf(step.Claims, source.at.issuer)
 	if refused != nil {
 		listener(refused)
 		return func() {}
@@ -112,7 +76,7 @@ func (source *statusListSource) listen(step *VerifiedStep, listener func(*Refusa
 }
 
 func (source *statusListSource) status(bound time.Duration) Status {
-	now := instantAt(source.clock)
+	now := instantAt(source.at.place.clock)
 	sent, failure := source.keys.state()
 	ofLists := source.lists.state(now, bound)
 	if failure == "" {
@@ -134,11 +98,7 @@ func (source *statusListSource) status(bound time.Duration) Status {
 func (source *statusListSource) lastingFault() error { return nil }
 
 func (source *statusListSource) awaited() string {
-	awaited := "the keys of the broker at " + source.address
-	if _, failure := source.keys.state(); failure != "" {
-		awaited += " (" + failure + ")"
-	}
-	return awaited
+	return source.keys.awaited("the keys of the broker")
 }
 
 func (source *statusListSource) close() {

@@ -29,7 +29,6 @@ var listUnfitWords = map[Code]string{
 type statusLists struct {
 	at       issuerAt
 	keys     *issuerKeys
-	clock    Clock
 	denials  *listeners
 	underWay *sync.WaitGroup
 
@@ -87,7 +86,7 @@ func (lists *statusLists) learn(status tokenStatus) (hasWaited bool) {
 	list := lists.named(status.list)
 	known, ttl := list.known, list.ttl()
 	lists.mutex.Unlock()
-	isRecent := known != nil && lists.clock.Monotonic()-known.received.monotonic <= ttl
+	isRecent := known != nil && lists.at.place.clock.Monotonic()-known.received.monotonic <= ttl
 	// What is known will do for a while, where a newer one can't be had.
 	if isRecent || (known != nil && list.refresh.failing()) {
 		return false
@@ -102,7 +101,7 @@ func (lists *statusLists) checkValid(status tokenStatus, bound time.Duration) *R
 	lists.mutex.Lock()
 	defer lists.mutex.Unlock()
 	list := lists.named(status.list)
-	if unfit := list.known.unfitness(instantAt(lists.clock), bound); unfit != "" {
+	if unfit := list.known.unfitness(instantAt(lists.at.place.clock), bound); unfit != "" {
 		// So that it is there when the token comes again.
 		if !lists.isClosed {
 			list.refresh.beginUnlessWithin(listAskedAnewMin)
@@ -189,7 +188,7 @@ func (lists *statusLists) close() {
 
 // named is called with the mutex held, as all below but fetch.
 func (lists *statusLists) named(name string) *keptList {
-	now := lists.clock.Monotonic()
+	now := lists.at.place.clock.Monotonic()
 	if known := lists.byName[name]; known != nil {
 		known.askedAt = now
 		return known
@@ -200,7 +199,7 @@ func (lists *statusLists) named(name string) *keptList {
 	list := &keptList{name: name, order: lists.begun, askedAt: now, watched: map[int]int{}}
 	lists.begun++
 	list.refresh = &refresh{
-		clock: lists.clock, underWay: lists.underWay,
+		clock: lists.at.place.clock, underWay: lists.underWay,
 		fetch: func(ctx context.Context) bool { return lists.fetch(ctx, list) },
 		after: func() (time.Duration, bool) { return lists.due(list) },
 	}
@@ -229,7 +228,7 @@ func (lists *statusLists) forget(list *keptList) {
 }
 
 func (lists *statusLists) isInUse(list *keptList) bool {
-	return len(list.watched) > 0 || lists.clock.Monotonic()-list.askedAt <= listInUse
+	return len(list.watched) > 0 || lists.at.place.clock.Monotonic()-list.askedAt <= listInUse
 }
 
 func (lists *statusLists) due(list *keptList) (time.Duration, bool) {
@@ -243,14 +242,14 @@ func (lists *statusLists) due(list *keptList) (time.Duration, bool) {
 }
 
 func (lists *statusLists) fetch(ctx context.Context, list *keptList) bool {
-	sent := instantAt(lists.clock)
+	sent := instantAt(lists.at.place.clock)
 	text, failed := lists.at.place.fetch(ctx, asked{
 		path: "/status/" + list.name, accept: "application/statuslist+jwt", bytesMax: listBytesMax,
 	})
 	if failed != nil {
 		return lists.failed(list, failed)
 	}
-	received := instantAt(lists.clock)
+	received := instantAt(lists.at.place.clock)
 	// In whole seconds, rounded down, as everywhere.
 	terms := listTerms{issuer: lists.at.issuer, name: list.name, now: time.Unix(received.wall.Unix(), 0)}
 	var verified *verifiedStatusList

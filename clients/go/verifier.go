@@ -72,7 +72,8 @@ func (verifier *Verifier) Close() error {
 	return verifier.channel.Close()
 }
 
-// Ready returns when all is there that judging a token takes: the deny-list, a bundle and the broker's time; by status lists the keys.
+// Ready returns when all is there that judging a token takes: the deny-list, a bundle and the broker's time; by status lists the keys, by
+// events that are polled the keys and an answer.
 //
 // What may mend itself is waited for, with a warning in the log after a second that says what it is; what only a change of settings mends
 // is not. It fails with an *Error: AUDIENCE_INVALID or INVALID_FIELD as the broker says it, INVALID_FIELD for an endpoint that is no
