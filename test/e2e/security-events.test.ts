@@ -5,22 +5,12 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { expect, onTestFinished, test } from "vitest";
-import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
 import { createVerifier, VerificationError } from "../../src/sdk/verifier/index.ts";
-import { createClient } from "../../src/wire/client.ts";
 import { madeCertificate } from "../api/http/http-peers.ts";
-import { pemOf } from "../authority/crl-scene.ts";
 import type { Daemon } from "../daemon.ts";
-import {
-  closeStep,
-  issueJwt,
-  OWN_ENTRIES,
-  openStep,
-  type Session,
-  sessionWith,
-  startOwnDaemon,
-} from "../faults/daemon-scene.ts";
+import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith, startOwnDaemon } from "../faults/daemon-scene.ts";
 import { SEARCH } from "./entries.ts";
+import { ownSvid } from "./own-svid.ts";
 
 const ISSUER = "https://broker.example.org";
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
@@ -42,17 +32,6 @@ async function receiver() {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void server.close());
   return { taken, roots: certificate, url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/events` };
-}
-
-/** The X.509-SVID of the verifier that this process is. */
-async function ownSvid({ channel }: Session): Promise<{ readonly cert: string; readonly key: string }> {
-  const stream = createClient(SpiffeWorkloadAPI, channel).fetchX509SVID({});
-  for await (const { svids } of stream) {
-    const svid = svids.find(({ spiffeId }) => spiffeId === "spiffe://example.org/verifier/mcp-1");
-    if (svid === undefined) break;
-    return { cert: pemOf("CERTIFICATE", svid.x509Svid), key: pemOf("PRIVATE KEY", svid.x509SvidKey) };
-  }
-  throw new Error("this process is no verifier");
 }
 
 type Sent = { readonly status: number | undefined; readonly body: string };
@@ -92,7 +71,7 @@ test(
       },
     });
     const session = sessionWith(daemon);
-    const client = await ownSvid(session);
+    const client = await ownSvid(session.channel);
     const configuration = JSON.parse((await send(daemon, "/.well-known/ssf-configuration")).body);
     expect(configuration).toMatchObject({ spec_version: "1_0", issuer: ISSUER });
     const stream = { body: JSON.stringify({ delivery: { method: "urn:ietf:rfc:8935" } }) };
@@ -142,7 +121,7 @@ test(
       revocation: {
         ...{ from: "poll", issuer: ISSUER, trustDomain: "example.org", url: daemon.httpUrl },
         roots: readFileSync(certificate, "utf8"),
-        svid: () => ownSvid(session),
+        svid: () => ownSvid(session.channel),
       },
     });
     onTestFinished(() => verifier.close());

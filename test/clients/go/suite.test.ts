@@ -2,8 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { GO_BUILD_MS_MAX, goIsMissing } from "../../conformance/go-toolchain.ts";
+import { startTold } from "../../conformance/told-workload.ts";
+import { testsWithoutTheFeed } from "../without-the-feed.ts";
 import { testsAtABroker } from "./at-a-broker.ts";
 import { copiedGoClient, GO_CLIENT, type GoClient, repository } from "./go-client.ts";
 
@@ -100,4 +102,13 @@ function textsIn(folder: string): Readonly<Record<string, string>> {
 
 describe.skipIf(client === undefined)("a verifier in Go at a real broker", () => {
   if (client !== undefined) testsAtABroker(client);
+});
+
+describe.skipIf(client === undefined)("a verifier in Go without the feed", () => {
+  if (client === undefined) return;
+  let told: string;
+  beforeAll(async () => {
+    told = await client.build("told");
+  }, GO_BUILD_MS_MAX);
+  testsWithoutTheFeed((args, socket) => startTold([told, ...args], socket));
 });

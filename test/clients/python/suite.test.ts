@@ -4,6 +4,8 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pythonIsMissing } from "../../conformance/python/python-environment.ts";
+import { startTold } from "../../conformance/told-workload.ts";
+import { testsWithoutTheFeed } from "../without-the-feed.ts";
 import { testsAtABroker } from "./at-a-broker.ts";
 import { testsAtAnApprover } from "./at-an-approver.ts";
 import { installedPythonClient, PYTHON_CLIENT, type PythonClient } from "./python-client.ts";
@@ -92,4 +94,11 @@ describe.skipIf(client === undefined)("a verifier in Python at a real broker", (
 
 describe.skipIf(client === undefined)("a runtime in Python whose steps have to be approved", () => {
   if (client !== undefined) testsAtAnApprover(client);
+});
+
+describe.skipIf(client === undefined)("a verifier in Python without the feed", () => {
+  if (client === undefined) return;
+  const command = ["env", `PYTHONPATH=${client.environment["PYTHONPATH"]}`, client.python, "-B"];
+  const program = join(import.meta.dirname, "told_verifier.py");
+  testsWithoutTheFeed((args, socket) => startTold([...command, program, ...args], socket));
 });

@@ -1,13 +1,23 @@
-"""A verifier at a real broker. It is told what to do on standard input, one JSON object a line, and answers in kind; that a step has
+"""A verifier at a real broker; with a second argument, settings in JSON, it hears by something else than the feed. It is told what to do on standard input, one JSON object a line, and answers in kind; that a step has
 ended it says as a line with an "event"."""
 
 import asyncio
 import json
 import runpy
 import sys
+from pathlib import Path
 from typing import Any
 
-from stint_mcp import GrantElement, StintError, ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp import (
+    GrantElement,
+    PollRevocation,
+    StatusListRevocation,
+    StintError,
+    ToolUse,
+    VerificationError,
+    VerifiedStep,
+    Verifier,
+)
 from stint_mcp.clock import SystemClock
 from stint_mcp.runtime import Runtime
 
@@ -32,12 +42,22 @@ def shown(error: VerificationError) -> dict[str, Any]:
     return {"refused": error.code, "metadata": dict(error.metadata)}
 
 
+def revocation_of(*, kind: str, roots_file: str | None = None, **settings: str) -> StatusListRevocation | PollRevocation:
+    roots = None if roots_file is None else Path(roots_file).read_text()
+    made = StatusListRevocation if kind == "status-list" else PollRevocation
+    return made(**settings, roots=roots)
+
+
 class Told:
-    def __init__(self, audience: str) -> None:
+    def __init__(self, audience: str, revocation: dict[str, str] | None) -> None:
         self.audience = audience
         self.clock = MovedClock()
         # The socket is found as the standard says, by SPIFFE_ENDPOINT_SOCKET.
-        self.verifier = Verifier([audience], development=True, report_usage=True, clock=self.clock)
+        self.verifier = (
+            Verifier([audience], development=True, report_usage=True, clock=self.clock)
+            if revocation is None
+            else Verifier([audience], development=True, revocation=revocation_of(**revocation), clock=self.clock)
+        )
         self.verified: VerifiedStep | None = None
         self.asking: asyncio.Task[object] | None = None
         self.watching: set[asyncio.Task[None]] = set()
@@ -145,6 +165,11 @@ class Told:
         except VerificationError as ended:
             say({"event": "ended", **shown(ended)})
 
+    async def status(self, _order: dict[str, Any]) -> object:
+        now = self.verifier.status()
+        names = ("connected", "refusal", "staleness_seconds", "last_error")
+        return {name: getattr(now, name) for name in names}
+
     async def later(self, order: dict[str, Any]) -> object:
         self.clock.ahead_ms += order["ms"]
         return "later"
@@ -158,7 +183,7 @@ class Told:
 
 
 async def main() -> None:
-    told = Told(sys.argv[1])
+    told = Told(sys.argv[1], json.loads(sys.argv[2]) if len(sys.argv) > 2 else None)
     loop = asyncio.get_running_loop()
     answering: set[asyncio.Task[None]] = set()
     async with told.verifier:

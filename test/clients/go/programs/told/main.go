@@ -1,10 +1,12 @@
-// A verifier at a real broker. It is told what to do on standard input, one JSON object a line, and answers in kind; that a step has ended
+// A verifier at a real broker; with a second argument, settings in JSON, it hears by something else than the feed. It is told what to do on standard input, one JSON object a line, and answers in kind; that a step has ended
 // it says as a line with an "event".
 package main
 
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -117,6 +119,19 @@ func (told *told) obey(order order) any {
 			say(line)
 		}()
 		return "watching"
+	case "status":
+		now := told.verifier.Status()
+		status := map[string]any{"connected": now.Connected, "refusal": nil, "staleness_seconds": nil, "last_error": nil}
+		if now.Refusal != "" {
+			status["refusal"] = now.Refusal
+		}
+		if now.Staleness != nil {
+			status["staleness_seconds"] = now.Staleness.Seconds()
+		}
+		if now.LastError != "" {
+			status["last_error"] = now.LastError
+		}
+		return status
 	case "later":
 		told.clock.mutex.Lock()
 		defer told.clock.mutex.Unlock()
@@ -127,10 +142,44 @@ func (told *told) obey(order order) any {
 	}
 }
 
+// revocationOf takes settings in JSON.
+func revocationOf(text string) stint.Revocation {
+	var settings struct {
+		Kind        string `json:"kind"`
+		Issuer      string `json:"issuer"`
+		TrustDomain string `json:"trust_domain"`
+		URL         string `json:"url"`
+		Roots       string `json:"roots_file"`
+		Certificate string `json:"certificate_file"`
+		Key         string `json:"key_file"`
+	}
+	if err := json.Unmarshal([]byte(text), &settings); err != nil {
+		panic(err)
+	}
+	if settings.Kind == "status-list" {
+		return stint.StatusListRevocation{Issuer: settings.Issuer, TrustDomain: settings.TrustDomain, URL: settings.URL}
+	}
+	roots, certificates := x509.NewCertPool(), settings.Roots
+	if pem, err := os.ReadFile(certificates); err != nil || !roots.AppendCertsFromPEM(pem) {
+		panic("no roots in " + certificates)
+	}
+	return stint.PollRevocation{
+		Issuer: settings.Issuer, TrustDomain: settings.TrustDomain, URL: settings.URL, Roots: roots,
+		SVID: func(context.Context) (*tls.Certificate, error) {
+			svid, err := tls.LoadX509KeyPair(settings.Certificate, settings.Key)
+			return &svid, err
+		},
+	}
+}
+
 func main() {
 	clock := &movedClock{started: time.Now()}
 	// The socket is found as the standard says, by SPIFFE_ENDPOINT_SOCKET.
-	verifier, err := stint.NewVerifier(stint.Options{Audiences: os.Args[1:], Development: true, Clock: clock})
+	options := stint.Options{Audiences: os.Args[1:2], Development: true, Clock: clock}
+	if len(os.Args) > 2 {
+		options.Revocation = revocationOf(os.Args[2])
+	}
+	verifier, err := stint.NewVerifier(options)
 	if err != nil {
 		panic(err)
 	}
