@@ -26,20 +26,20 @@ class Issued:
     def now(self) -> int:
         return int(self.clock.wall_ms() // 1_000)
 
-    def token(self, index: int, *tools: str, name: str = LIST, **changes: Any) -> str:
+    def token(self, index: int, *tools: str, name: str = LIST, issuer: str = ISSUER, **changes: Any) -> str:
         """A token in a list, which permits reading by these tools."""
         claims = step_claims(RESOURCE, *tools, now=self.now())
-        status = {"status_list": {"idx": index, "uri": f"{ISSUER}/status/{name}"}}
-        return self.key.token({**claims, "exp": self.now() + 600, "status": status, **changes})
+        status = {"status_list": {"idx": index, "uri": f"{issuer}/status/{name}"}}
+        return self.key.token({**claims, "iss": issuer, "exp": self.now() + 600, "status": status, **changes})
 
-    def list(self, *invalid: int, name: str = LIST) -> Answer:
+    def list(self, *invalid: int, name: str = LIST, issuer: str = ISSUER) -> Answer:
         """A list as it is now, of 1,024 tokens, of which these are invalid."""
         data = bytearray(128)
         for index in invalid:
             data[index >> 3] |= 1 << (index & 7)
         statuses = {"bits": 1, "lst": base64url_of(zlib.compress(bytes(data)))}
         times = {"iat": self.now(), "exp": self.now() + 60, "ttl": 5}
-        claims = {"iss": ISSUER, "sub": f"{ISSUER}/status/{name}", **times, "status_list": statuses}
+        claims = {"iss": issuer, "sub": f"{issuer}/status/{name}", **times, "status_list": statuses}
         return Answer(self.key.token(claims, "statuslist+jwt").encode())
 
     def revocation(self, **changes: Any) -> StatusListRevocation:

@@ -4,14 +4,17 @@ import asyncio
 import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from fastmcp import Client as FastMCPClient
 
+from issued import LIST, RESOURCE, code_of, issued
 from live import Key, Live, answer_first, free_socket, live, served
 from scripted_broker import scripted_broker
+from stint_mcp.clock import SystemClock
 from test_mcp import client_of, text_of
 from vectors import REPOSITORY
 
@@ -74,3 +77,24 @@ async def test_the_service_serves_a_step_until_it_ends() -> None:
         assert await serving == (401, "REVOKED")
         await scene.verifier.close()
         assert await serve(scene.verifier, token, search) == (503, "NOT_READY")
+
+
+async def test_the_verifier_by_status_lists_takes_what_its_list_has_as_valid_and_nothing_else() -> None:
+    async with issued() as scene:
+        scene.clock.set_wall(SystemClock().wall_ms())
+        url = scene.issuer.url
+        scene.issuer.serve(f"/status/{LIST}", scene.list(2, issuer=url))
+        async with program("python_revocation").by_status_lists(RESOURCE, url) as verifier:
+            await verifier.ready()
+            for index, code in ((1, "accepted"), (2, "REVOKED")):
+                assert await code_of(verifier, scene.token(index, issuer=url)) == code
+
+
+async def test_the_verifier_by_events_looks_for_its_own_svid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with program("python_revocation").by_events(RESOURCE, "https://localhost:1") as verifier:
+        while (last_error := verifier.status().last_error) is None or last_error.startswith("/spiffe-bundle.json"):
+            await asyncio.sleep(0.001)
+        assert last_error == "there is no X.509-SVID of this verifier to be had"

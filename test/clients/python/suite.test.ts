@@ -18,7 +18,7 @@ const PYTHON_MINOR_MIN = 11;
 /** What is written for the package, beside it. */
 const PROGRAMS = [
   ...["tests", "generate.py", "bench.py", "../../test/clients/python/told_verifier.py"],
-  ...["fastmcp", "mcp", "service", "runtime"].map((name) => `../../test/docs/python_${name}.py`),
+  ...["fastmcp", "mcp", "service", "runtime", "revocation"].map((name) => `../../test/docs/python_${name}.py`),
 ];
 
 type Outcome = { readonly name: string; readonly failure: string | undefined };

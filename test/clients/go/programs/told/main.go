@@ -5,8 +5,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -139,36 +137,6 @@ func (told *told) obey(order order) any {
 		return "later"
 	default:
 		panic("no such command: " + order.Command)
-	}
-}
-
-// revocationOf takes settings in JSON.
-func revocationOf(text string) stint.Revocation {
-	var settings struct {
-		Kind        string `json:"kind"`
-		Issuer      string `json:"issuer"`
-		TrustDomain string `json:"trust_domain"`
-		URL         string `json:"url"`
-		Roots       string `json:"roots_file"`
-		Certificate string `json:"certificate_file"`
-		Key         string `json:"key_file"`
-	}
-	if err := json.Unmarshal([]byte(text), &settings); err != nil {
-		panic(err)
-	}
-	if settings.Kind == "status-list" {
-		return stint.StatusListRevocation{Issuer: settings.Issuer, TrustDomain: settings.TrustDomain, URL: settings.URL}
-	}
-	roots, certificates := x509.NewCertPool(), settings.Roots
-	if pem, err := os.ReadFile(certificates); err != nil || !roots.AppendCertsFromPEM(pem) {
-		panic("no roots in " + certificates)
-	}
-	return stint.PollRevocation{
-		Issuer: settings.Issuer, TrustDomain: settings.TrustDomain, URL: settings.URL, Roots: roots,
-		SVID: func(context.Context) (*tls.Certificate, error) {
-			svid, err := tls.LoadX509KeyPair(settings.Certificate, settings.Key)
-			return &svid, err
-		},
 	}
 }
 
