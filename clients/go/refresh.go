@@ -38,6 +38,11 @@ func (one *refresh) begin() <-chan struct{} { return one.beginUnlessWithin(0) }
 func (one *refresh) beginUnlessWithin(interval time.Duration) <-chan struct{} {
 	one.mutex.Lock()
 	defer one.mutex.Unlock()
+	return one.begun(interval)
+}
+
+// begun is called with the mutex held.
+func (one *refresh) begun(interval time.Duration) <-chan struct{} {
 	if one.finished != nil {
 		return one.finished
 	}
@@ -78,8 +83,11 @@ func (one *refresh) attempt(ctx context.Context) {
 	one.underWay.Go(func() {
 		defer stop()
 		one.clock.SleepUntil(waiting, endedAt+due)
+		one.mutex.Lock()
+		defer one.mutex.Unlock()
+		// Whoever has begun one meanwhile has ended the waiting.
 		if waiting.Err() == nil {
-			one.begin()
+			one.begun(0)
 		}
 	})
 }

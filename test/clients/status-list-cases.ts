@@ -12,6 +12,7 @@ import {
   NOW,
   type Signer,
 } from "../verify/token-forge.ts";
+import { badLists } from "./bad-status-lists.ts";
 import type { FeedOutcome } from "./feed-vectors.ts";
 import type { ListAct, ListScene, StatusListVectors } from "./status-list-vectors.ts";
 
@@ -40,7 +41,7 @@ const agentOf = (trustDomain: string) => ({
 });
 
 const tokens = {
-  ...Object.fromEntries([0, 1, 2, 3, 4, 7, 8, 9, 1_023, 1_024, 131_071].map((idx) => [`at ${idx}`, at(idx)])),
+  ...Object.fromEntries([...Array(16).keys(), 1_023, 1_024, 131_071].map((idx) => [`at ${idx}`, at(idx)])),
   "at -1": at(-1),
   "at half an index": at(1.5),
   "at an index in words": at("1"),
@@ -109,136 +110,18 @@ const scene = (name: string, script: readonly ListAct[], options: ListScene["opt
 const allValid = list("all valid");
 const allValidNext = list("all valid, five seconds later", { claims: later(5) });
 
-/** What a list may not be: its code, and the words of the verifier's status. */
-const bad: readonly { readonly what: string; readonly code: string; readonly says: string; readonly list: string }[] = (
-  [
-    [
-      "by another key of the same name",
-      "SIGNATURE_INVALID",
-      "the signature of the status list does not hold",
-      {},
-      ecSigner("events"),
-    ],
-    [
-      "by a key that is not known",
-      "KEY_UNKNOWN",
-      "the status list is signed with a key that is none of its issuer",
-      {},
-      ecSigner("more"),
-    ],
-    ["by the key of tokens", "KEY_UNKNOWN", "the status list is signed with a key that is none of its issuer", {}, own],
-    [
-      "of another URI",
-      "SUBJECT_INVALID",
-      "the status list is another one than was asked for",
-      { claims: { sub: `${LIST_URI}x` } },
-    ],
-    [
-      "of another issuer",
-      "ISSUER_MISMATCH",
-      "the status list is of another issuer",
-      { claims: { iss: "https://else.example" } },
-    ],
-    ["that has expired", "EXPIRED", "the status list has expired", { claims: { iat: NOW - 60, exp: NOW } }],
-    ["that is a token", "TOKEN_MALFORMED", malformed("typ statuslist+jwt"), { header: { typ: "JWT" } }],
-    [
-      "with a critical header parameter",
-      "TOKEN_MALFORMED",
-      malformed("no critical header parameters"),
-      { header: { crit: ["b64"] } },
-    ],
-    [
-      "without the name of a key",
-      "TOKEN_MALFORMED",
-      malformed("the header parameter kid as a string"),
-      { header: { kid: undefined } },
-    ],
-    ["by no algorithm", "ALGORITHM_REFUSED", "the status list is not signed with ES256", { header: { alg: "none" } }],
-    [
-      "by an algorithm that tokens may have",
-      "ALGORITHM_REFUSED",
-      "the status list is not signed with ES256",
-      { header: { alg: "ES384" } },
-    ],
-    [
-      "without the time of its making",
-      "CLAIMS_INVALID",
-      invalid("iat and exp as whole seconds since 1970"),
-      { claims: { iat: undefined } },
-    ],
-    [
-      "without an end",
-      "CLAIMS_INVALID",
-      invalid("iat and exp as whole seconds since 1970"),
-      { claims: { exp: undefined } },
-    ],
-    [
-      "that was made at a fraction of a second",
-      "CLAIMS_INVALID",
-      invalid("iat and exp as whole seconds since 1970"),
-      { claims: { iat: NOW - 0.5 } },
-    ],
-    ["whose ttl is a text", "CLAIMS_INVALID", invalid("ttl as seconds"), { claims: { ttl: "5" } }],
-    ["whose ttl is nothing", "CLAIMS_INVALID", invalid("ttl as seconds"), { claims: { ttl: 0 } }],
-    ["of three bits", "CLAIMS_INVALID", invalid("status_list.bits as one of 1, 2, 4, 8"), { bits: 3 }],
-    ["of a bit in words", "CLAIMS_INVALID", invalid("status_list.bits as one of 1, 2, 4, 8"), { bits: "1" }],
-    [
-      "without statuses",
-      "CLAIMS_INVALID",
-      invalid("status_list.bits as one of 1, 2, 4, 8"),
-      { claims: { status_list: undefined } },
-    ],
-    [
-      "in base64 with padding",
-      "CLAIMS_INVALID",
-      invalid("status_list.lst as base64url without padding"),
-      { lst: "eJxjYGAAAAAEAAE=" },
-    ],
-    ["in no text", "CLAIMS_INVALID", invalid("status_list.lst as base64url without padding"), { lst: 7 }],
-    [
-      "that unpacks to more than lists have",
-      "CLAIMS_INVALID",
-      invalid("status_list.lst as zlib of at most 16384 bytes"),
-      { bytes: new Uint8Array(16_385) },
-    ],
-    [
-      "that is a bomb",
-      "CLAIMS_INVALID",
-      invalid("status_list.lst as zlib of at most 16384 bytes"),
-      { bytes: new Uint8Array(8 * 1_024 * 1_024) },
-    ],
-    [
-      "that is no zlib",
-      "CLAIMS_INVALID",
-      invalid("status_list.lst as zlib of at most 16384 bytes"),
-      { lst: base64url("nothing of the kind") },
-    ],
-    [
-      "that breaks off",
-      "CLAIMS_INVALID",
-      invalid("status_list.lst as zlib of at most 16384 bytes"),
-      { lst: base64url(deflateSync(bitsOf([1])).subarray(0, 8)) },
-    ],
-    [
-      "whose checksum does not hold",
-      "CLAIMS_INVALID",
-      invalid("status_list.lst as zlib of at most 16384 bytes"),
-      {
-        lst: base64url(
-          Uint8Array.from(deflateSync(bitsOf([1]))).map((byte, index, all) =>
-            index === all.length - 1 ? byte ^ 1 : byte,
-          ),
-        ),
-      },
-    ],
-  ] as const satisfies readonly (readonly [string, string, string, ListChanges, Signer?])[]
-).map(([what, code, says, changes, by = events]) => ({ what, code, says, list: list(`a list ${what}`, changes, by) }));
+const bad = badLists(own).map(({ what, code, says, changes, by = events }) => ({
+  ...{ what, code, says },
+  list: list(`a list ${what}`, changes, by),
+}));
 
-function malformed(expected: string): string {
-  return `not a status list: expected ${expected}`;
-}
-function invalid(expected: string): string {
-  return `claims of the status list: expected ${expected}`;
+/** Sixteen tokens of two bits each. */
+function twoBits(statusOf: (index: number) => number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  for (let index = 0; index < 16; index += 1) {
+    bytes[index >> 2] = (bytes[index >> 2] ?? 0) | (statusOf(index) << ((index & 3) * 2));
+  }
+  return bytes;
 }
 
 const scenes: readonly ListScene[] = [
@@ -399,6 +282,35 @@ const scenes: readonly ListScene[] = [
     verify("at 0", "accepted"),
     verify("at 1", revoked),
   ]),
+  scene("of every two statuses that a token has had, the later one counts, but for one that was invalid", [
+    serve(list("every status four times", { bits: 2, bytes: twoBits((index) => index >> 2) })),
+    READY,
+    verify("at 0", "accepted"),
+    serve(list("four times every status", { bits: 2, bytes: twoBits((index) => index & 3), claims: later(5) })),
+    advance(5_001),
+    ...[...Array(16).keys()].map((index) =>
+      verify(`at ${index}`, index >> 2 !== 1 && (index & 3) === 0 ? "accepted" : revoked),
+    ),
+  ]),
+  ...(
+    [
+      ["a second", 1, 1_000],
+      ["less than a second, as if it were one", 0.25, 1_000],
+      ["more than five seconds, as if it were five", 60, 5_000],
+    ] as const
+  ).map(([what, ttl, ms]) =>
+    scene(`a list whose ttl is ${what} is asked for again after that`, [
+      serve(list(`a list whose ttl is ${ttl}`, { claims: { ttl } })),
+      READY,
+      verify("at 1", "accepted"),
+      advance(ms - 1),
+      verify("at 1", "accepted"),
+      { do: "asked", times: 1 },
+      advance(2),
+      verify("at 1", "accepted"),
+      { do: "asked", times: 2 },
+    ]),
+  ),
   ...(
     [
       ["with 503", { status: 503 }, `${LIST_PATH} was answered 503`],
