@@ -15,7 +15,16 @@ from issued import LIST, NOW, RESOURCE, by_lists, code_of, issued
 from live import ISSUER
 from scripted_issuer import Answer as Served
 from scripted_issuer import Request
-from stint_mcp import StatusListRevocation, StintError, ToolNeeds, ToolUse, VerificationError, Verifier
+from stint_mcp import (
+    StatusListRevocation,
+    StintError,
+    ToolNeeds,
+    ToolUse,
+    VerificationError,
+    Verifier,
+    fastmcp,
+    mcp,
+)
 from stint_mcp.asgi import Receive, Scope, Send, StintGuard
 from stint_mcp.status_list_source import StatusListSource
 
@@ -276,3 +285,18 @@ async def test_a_guard_waits_for_the_list_of_a_token_and_stops_a_call_by_it() ->
         for answer in (await calling, await call()):
             assert answer.status == 401
             assert json.loads(answer.body)["error"]["data"]["reason"] == "REVOKED"
+
+
+@pytest.mark.parametrize("made", [mcp.StepTokenVerifier, fastmcp.StepTokenVerifier])
+async def test_a_token_verifier_takes_a_token_by_its_list_and_says_nothing_of_it_where_that_can_not_be_had(
+    made: type[mcp.StepTokenVerifier] | type[fastmcp.StepTokenVerifier],
+) -> None:
+    async with by_lists() as (scene, verifier):
+        scene.issuer.serve(PATH, scene.list(7))
+        adapter = made(verifier, RESOURCE)
+        access = await adapter.verify_token(scene.token(1))
+        assert access is not None and access.client_id == "spiffe://example.org/agent/researcher"
+        assert await adapter.verify_token(scene.token(7)) is None
+        with pytest.raises(VerificationError) as refused:
+            await adapter.verify_token(scene.token(1, name="list-2"))
+        assert refused.value.code == "NOT_READY"
