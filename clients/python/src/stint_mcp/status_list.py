@@ -62,6 +62,8 @@ def status_at(statuses: Statuses, index: int) -> int | None:
 
 def count_not_valid(statuses: Statuses) -> int:
     """How many tokens a list has that are not valid."""
+    if statuses.bits == 1:
+        return int.from_bytes(statuses.data, "big").bit_count()
     per_byte = 8 // statuses.bits
     # Most bytes are of tokens that are all valid.
     return sum(
@@ -78,7 +80,7 @@ def with_invalid_of(earlier: Statuses, later: Statuses) -> Statuses:
     A broker that leaves it out was put back in time, or has forgotten it.
     """
     bits = later.bits
-    if bits != earlier.bits:
+    if bits != earlier.bits or later.data == earlier.data:
         return later
     data = bytearray(later.data)
     for at, (before, byte) in enumerate(zip(earlier.data, later.data, strict=False)):

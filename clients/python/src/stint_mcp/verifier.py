@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -17,15 +16,14 @@ from stint_mcp.errors import StintError, VerificationError, invalid_field
 from stint_mcp.feed_source import FeedSource
 from stint_mcp.freshness import LIST_STALENESS_SECONDS_MIN, StalenessBounds, Unfitness, bound_ms_of, check_bounds
 from stint_mcp.grant import ACTIONS, Action, ToolUse, coverage_of
-from stint_mcp.issuer_settings import IssuerRevocation, PollRevocation
+from stint_mcp.heard_by import heard_by, issuer_source_of
+from stint_mcp.issuer_settings import IssuerRevocation
 from stint_mcp.jwt_svid import verify_jwt_svid
 from stint_mcp.limits import VERIFIER_LEEWAY_SECONDS
-from stint_mcp.poll_source import PollSource
 from stint_mcp.replay_cache import ReplayCache
 from stint_mcp.resource_uri import check_audience
 from stint_mcp.revocation_source import RevocationSource
 from stint_mcp.spiffe_id import parse_trust_domain
-from stint_mcp.status_list_source import StatusListSource
 from stint_mcp.usage import CallOutcome, UsageReporter
 from stint_mcp.verified_step import VerifiedStep, verified_step_of
 from stint_mcp.verifier_status import VerifierStatus
@@ -93,26 +91,13 @@ class Verifier:
         self._calls: CallCheck | None = None
         self._usage: UsageReporter | None = None
         self._source: RevocationSource
-        if revocation is None:
-            found = endpoint if endpoint is not None else os.environ.get("SPIFFE_ENDPOINT_SOCKET", "")
-            if found == "":
-                raise invalid_field("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET")
-            self._source = FeedSource(found, self._audiences, self._loosest_ms, self._clock, self._wake)
-            self._calls = CallCheck(found)
-            self._usage = UsageReporter(found, self._clock) if report_usage else None
+        heard = heard_by(endpoint, revocation, grants_from, report_usage=report_usage)
+        if isinstance(heard, str):
+            self._source = FeedSource(heard, self._audiences, self._loosest_ms, self._clock, self._wake)
+            self._calls = CallCheck(heard)
+            self._usage = UsageReporter(heard, self._clock) if report_usage else None
         else:
-            for name, is_given in (
-                ("endpoint", endpoint is not None),
-                ("grants_from", len(grants_from) > 0),
-                ("report_usage", report_usage),
-            ):
-                if is_given:
-                    raise invalid_field(name, "nothing where `revocation` is not from the feed")
-            self._source = (
-                PollSource(revocation, self._audiences, self._clock, self._wake)
-                if isinstance(revocation, PollRevocation)
-                else StatusListSource(revocation, self._clock, self._wake)
-            )
+            self._source = issuer_source_of(heard, self._audiences, self._clock, self._wake)
         self._is_closed = False
         self._changed: asyncio.Event | None = None
 
