@@ -72,16 +72,8 @@ func (source *feedSource) checkNotEnded(step *VerifiedStep, _ time.Duration) *Re
 }
 
 func (source *feedSource) listen(step *VerifiedStep, listener func(*Refusal)) (stop func()) {
-	source.mutex.Lock()
-	refused := source.denialOf(step)
-	if refused == nil {
-		// Within the lock, so that no denial comes between.
-		defer source.mutex.Unlock()
-		return source.denials.add(step.denyKeys, listener)
-	}
-	source.mutex.Unlock()
-	listener(refused)
-	return func() {}
+	refusal := func() *Refusal { return source.denialOf(step) }
+	return source.denials.addUnless(&source.mutex, refusal, step.denyKeys, listener)
 }
 
 func (source *feedSource) status(bound time.Duration) Status {

@@ -30,6 +30,22 @@ func (all *listeners) add(keys []denyKey, tell func(*Refusal)) (stop func()) {
 	return func() { all.remove(added) }
 }
 
+// addUnless calls the listener at once where what it listens for is refused already. The mutex is that under which denials come, so that
+// none comes between.
+func (all *listeners) addUnless(
+	mutex *sync.Mutex, refusal func() *Refusal, keys []denyKey, tell func(*Refusal),
+) (stop func()) {
+	mutex.Lock()
+	refused := refusal()
+	if refused == nil {
+		defer mutex.Unlock()
+		return all.add(keys, tell)
+	}
+	mutex.Unlock()
+	tell(refused)
+	return func() {}
+}
+
 func (all *listeners) remove(gone *listener) {
 	all.mutex.Lock()
 	defer all.mutex.Unlock()

@@ -30,11 +30,8 @@ type issuedScene struct {
 
 func issued(t *testing.T, isTLS bool) *issuedScene {
 	t.Helper()
-	scene := &issuedScene{
-		issuer: brokertest.NewIssuer(t, isTLS), clock: brokertest.NewManualClock(time.Unix(1_800_000_000, 0)), key: brokertest.NewKey(t),
-	}
-	scene.issuer.ServeText(bundlePath, scene.key.Document(t, "jwt-svid"))
-	scene.issuer.ServeText(eventKeysPath, scene.key.Document(t, "sig"))
+	issuer, key := brokertest.NewSigner(t, isTLS)
+	scene := &issuedScene{issuer: issuer, clock: brokertest.NewManualClock(time.Unix(1_800_000_000, 0)), key: key}
 	scene.serve(t)
 	return scene
 }

@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { madeCertificate } from "../api/http/http-peers.ts";
 import type { ToldWorkload } from "../conformance/told-workload.ts";
 import { SEARCH } from "../e2e/entries.ts";
-import { ownSvid } from "../e2e/own-svid.ts";
+import { ownSvid, startTransmitter } from "../e2e/transmitting-broker.ts";
 import { closeStep, issueJwt, openStep, type Session, sessionWith, startOwnDaemon } from "../faults/daemon-scene.ts";
 
 /** Starts the verifier of a client as a program, with its audience and how it hears of revocations. */
@@ -47,13 +46,7 @@ export function testsWithoutTheFeed(start: StartVerifier): void {
     "by events that it polls refuses an ended step, what was issued before it heard, and everything once the broker is gone",
     STARTS,
     async () => {
-      const { certificate, privateKey } = madeCertificate();
-      const daemon = await startOwnDaemon({
-        config: {
-          http: { listen: "127.0.0.1:0", tls: { certificate, private_key: privateKey } },
-          ssf: { transmit: true },
-        },
-      });
+      const { daemon, certificate } = await startTransmitter();
       const session = sessionWith(daemon);
       const earlier = await opened(session, "earlier");
       const files = await svidFiles(session);

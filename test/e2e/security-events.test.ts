@@ -10,7 +10,7 @@ import { madeCertificate } from "../api/http/http-peers.ts";
 import type { Daemon } from "../daemon.ts";
 import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith, startOwnDaemon } from "../faults/daemon-scene.ts";
 import { SEARCH } from "./entries.ts";
-import { ownSvid } from "./own-svid.ts";
+import { ownSvid, startTransmitter } from "./transmitting-broker.ts";
 
 const ISSUER = "https://broker.example.org";
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
@@ -105,13 +105,7 @@ test(
   "a verifier that polls refuses a step at once when it has ended, and whatever was issued before it began to hear",
   STARTS,
   async () => {
-    const { certificate, privateKey } = madeCertificate();
-    const daemon = await startOwnDaemon({
-      config: {
-        http: { listen: "127.0.0.1:0", tls: { certificate, private_key: privateKey } },
-        ssf: { transmit: true },
-      },
-    });
+    const { daemon, certificate } = await startTransmitter();
     const session = sessionWith(daemon);
     const { stepId: earlier } = await openStep(session, "earlier");
     const early = await issueJwt(session, earlier);

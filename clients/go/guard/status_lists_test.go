@@ -13,10 +13,8 @@ import (
 // A guard whose verifier hears of revocations by status lists.
 func TestAGuardWaitsForTheListOfATokenAndStopsACallByIt(t *testing.T) {
 	const name, path = "list-1", "/status/list-1"
-	issuer, key := brokertest.NewIssuer(t, false), brokertest.NewKey(t)
+	issuer, key := brokertest.NewSigner(t, false)
 	clock := brokertest.NewManualClock(time.Unix(1_800_000_000, 0))
-	issuer.ServeText("/spiffe-bundle.json", key.Document(t, "jwt-svid"))
-	issuer.ServeText("/keys/events.json", key.Document(t, "sig"))
 	issuer.ServeText(path, key.List(t, name, clock.Wall()))
 	made := &scene{clock: clock, vectors: vectors(t)}
 	resource := made.vectors.Resource

@@ -17,10 +17,8 @@ import (
 // A token verifier whose verifier hears of revocations by status lists.
 func TestATokenIsTakenByItsListAndWhereThatCanNotBeHadNothingIsSaidOfTheToken(t *testing.T) {
 	const name, resource = "list-1", "https://mcp.example.org/mcp"
-	issuer, key := brokertest.NewIssuer(t, false), brokertest.NewKey(t)
+	issuer, key := brokertest.NewSigner(t, false)
 	clock := brokertest.NewManualClock(time.Unix(1_800_000_000, 0))
-	issuer.ServeText("/spiffe-bundle.json", key.Document(t, "jwt-svid"))
-	issuer.ServeText("/keys/events.json", key.Document(t, "sig"))
 	issuer.ServeText("/status/"+name, key.List(t, name, clock.Wall(), 7))
 	verifier, err := stint.NewVerifier(stint.Options{
 		Audiences: []string{resource}, Clock: clock,

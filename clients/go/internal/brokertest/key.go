@@ -31,6 +31,15 @@ func NewKey(t testing.TB) Key {
 	return Key{private: private}
 }
 
+// NewSigner is an issuer whose keys, of tokens, lists and events, are this one.
+func NewSigner(t testing.TB, isTLS bool) (*Issuer, Key) {
+	t.Helper()
+	issuer, key := NewIssuer(t, isTLS), NewKey(t)
+	issuer.ServeText("/spiffe-bundle.json", key.Document(t, "jwt-svid"))
+	issuer.ServeText("/keys/events.json", key.Document(t, "sig"))
+	return issuer, key
+}
+
 // Document is the set of this key, for one use.
 func (key Key) Document(t testing.TB, use string) string {
 	t.Helper()
