@@ -23,6 +23,7 @@ export async function checkCheckpoints(world: World): Promise<void> {
     promise(before === undefined || before.size <= size, "what is kept in a place never goes back");
     if (before !== undefined) await checkConsistent(before, seen, world);
     seenCheckpoints.set(one.place, seen);
+    world.firstCheckpoint ??= seen;
     note(model, `checkpoint ${one.place}`);
   }
   for (const { sequence, rootHash } of places.found.splice(0)) {
@@ -37,8 +38,10 @@ export async function checkCheckpointsInTheEnd(world: World): Promise<void> {
   const { sequence } = world.ground.store.ledger.head();
   await world.pass(2);
   await checkCheckpoints(world);
-  for (const [place, { size }] of world.seenCheckpoints) {
-    promise(size >= sequence, `what was recorded is in a checkpoint a second later: ${place}`);
+  for (const [place, seen] of world.seenCheckpoints) {
+    const { firstCheckpoint = seen } = world;
+    await checkConsistent(firstCheckpoint, seen, world);
+    promise(seen.size >= sequence, `what was recorded is in a checkpoint a second later: ${place}`);
   }
   promise(world.seenCheckpoints.size === 2, "in both places");
   checkReceipts(world);

@@ -85,7 +85,7 @@ test("whatever happens in whatever order, the promises hold", { timeout: 3_600_0
   );
   if (process.env["FC_STATS"] !== undefined) process.stderr.write(`${JSON.stringify([...seen])}\n`);
   // A few runs may well have seen less than all.
-  if (options.numRuns < 100) return;
+  if (options.numRuns < 200) return;
   for (const what of HAPPENS) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0);
   }

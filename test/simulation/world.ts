@@ -161,6 +161,7 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     places,
     /** The newest checkpoint that was looked at of each place. */
     seenCheckpoints: new Map<string, SeenCheckpoint>(),
+    firstCheckpoint: undefined as SeenCheckpoint | undefined,
     /** Of checkpoints. */
     noteKey: noteSigner.publicKey,
     closureReceipts: [] as string[],
