@@ -44,7 +44,7 @@ export async function closureAfter(closedSequence: number, ports: ClosurePorts):
  * The closure as it is now, and then whenever it changes; ends with the one that is CLOSED.
  *
  * @param signal - aborted when nobody listens any more.
- * @throws BrokerError LEDGER_UNAVAILABLE when the ledger can't be read
+ * @throws BrokerError LEDGER_UNAVAILABLE when the ledger can't be read, NOT_SERVING when it is closed meanwhile
  */
 export async function* closuresAfter(
   closedSequence: number,

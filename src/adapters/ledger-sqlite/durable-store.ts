@@ -246,7 +246,12 @@ export function openDurableStore(
       return commit(acts);
     },
     keepLog() {
-      if (broken === undefined && autocheckpointPages === 0) log?.committed();
+      if (broken !== undefined || autocheckpointPages !== 0) return;
+      try {
+        log?.committed();
+      } catch {
+        // Nobody waits for it and nothing is lost: it is tried again after the next commit, in which a disk that fails shows.
+      }
     },
     keepChunks(order) {
       checkDisk(true);

@@ -60,15 +60,12 @@ export function createLogKeeper(db: Connection, path: string, mover: LogMover): 
 }
 
 /**
- * Moves what no reader needs where it is. Whoever else moves the log at this moment is not waited for. What goes wrong changes nothing, as
- * within SQLite: the log keeps all of its pages and the next move writes them again; a disk that fails shows in the next commit.
+ * Moves what no reader needs where it is. Whoever else moves the log at this moment is not waited for.
+ *
+ * @throws what SQLite throws; then the log still has all of its pages, and the next move writes them again.
  */
 export function moveLog(db: Pick<Connection, "all">): void {
-  try {
-    db.all("PRAGMA wal_checkpoint(PASSIVE)");
-  } catch {
-    // Said above.
-  }
+  db.all("PRAGMA wal_checkpoint(PASSIVE)");
 }
 
 function sizeOfLog(db: Connection): LogSize {

