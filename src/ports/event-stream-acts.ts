@@ -12,6 +12,8 @@ import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 export type PutEventStreamAct = {
   readonly act: "put-event-stream";
   readonly stream: EventStream;
+  /** The stream is another now; one that has ended meanwhile is refused, INVALID_FIELD `stream_id`, and does not begin anew. */
+  readonly changes?: true;
   readonly by: Actor;
   readonly now: UnixMicros;
 };

@@ -56,8 +56,13 @@ const EVENTS_MAX = 64;
 export function createStreamManagement({ ledger, outboxes, clock, random }: ManagePorts): StreamManagement {
   const verifiedAt = new Map<string, UnixMicros>();
 
-  async function record(stream: EventStream, { by }: Receiver): Promise<EventStream> {
-    const result = await ledger.perform({ act: "put-event-stream", stream, by, now: clock.now() });
+  /** @param kind - what is known of streams here may be behind: the ledger refuses to change one that has ended. */
+  async function record(
+    stream: EventStream,
+    { by }: Receiver,
+    kind: { readonly changes?: true },
+  ): Promise<EventStream> {
+    const result = await ledger.perform({ act: "put-event-stream", stream, ...kind, by, now: clock.now() });
     if (isDenial(result)) throw errorOf(result);
     await outboxes.following.reached(result.sequence);
     return stream;
@@ -81,7 +86,7 @@ export function createStreamManagement({ ledger, outboxes, clock, random }: Mana
       if (outboxes.streamOf(entryId) !== undefined) throw invalidField("stream_id", "of the one stream that there is");
       const streamId = base64urlOf(random.bytes(STREAM_ID_BYTES));
       const stream = { streamId, entryId, status: "enabled", ...asAsked(receiver, asked, undefined) } as const;
-      return record(stream, receiver);
+      return record(stream, receiver, {});
     },
     find({ entry }, streamId) {
       const stream = outboxes.streamOf(entry.entryId);
@@ -90,14 +95,14 @@ export function createStreamManagement({ ledger, outboxes, clock, random }: Mana
     change(receiver, stream, asked, whole) {
       const { streamId, entryId, status, reason } = stream;
       const kept = { streamId, entryId, status, ...(reason === undefined ? {} : { reason }) };
-      return record({ ...kept, ...asAsked(receiver, asked, whole ? undefined : stream) }, receiver);
+      return record({ ...kept, ...asAsked(receiver, asked, whole ? undefined : stream) }, receiver, { changes: true });
     },
     setStatus(receiver, stream, asked) {
       const { reason: _, ...kept } = stream;
       const status = STREAM_STATUSES.find((one): one is StreamStatus => one === asked["status"]);
       if (status === undefined) throw invalidField("status", `one of ${STREAM_STATUSES.join(", ")}`);
       const reason = asked["reason"] === undefined ? undefined : textOf(asked["reason"], "reason");
-      return record({ ...kept, status, ...(reason === undefined ? {} : { reason }) }, receiver);
+      return record({ ...kept, status, ...(reason === undefined ? {} : { reason }) }, receiver, { changes: true });
     },
     async remove({ by }, { streamId }) {
       const result = await ledger.perform({ act: "end-event-stream", streamId, by, now: clock.now() });

@@ -22,7 +22,7 @@ type Turn = { readonly attempts: number; again: boolean; cancel: Cancel };
 /** Nothing was to be sent; all of a batch was taken; one was not. */
 type Outcome = "done" | "delivered" | "delayed";
 
-/** Signed and sent between two looks at the stream, which may have been paused meanwhile. */
+/** Signed and sent between two reads of what is to be sent. */
 const BATCH = 20;
 const FIRST_RETRY_MS = 1_000;
 /** A receiver that was mended is told within five minutes. */
@@ -82,9 +82,12 @@ export function keepPushing(ports: PushPorts): Cancel {
     const { events } = await outboxes.next(streamId, BATCH);
     if (events.length === 0) return "done";
     for (const event of events) {
+      const audience = receiverOf(streamId)?.spiffeId;
+      if (audience === undefined) return "done";
+      const token = await signEvent(event, audience, ports);
+      // The stream may have been paused or removed while it was signed, and another made in its place.
       const receiver = receiverOf(streamId);
       if (isOver || receiver === undefined) return "done";
-      const token = await signEvent(event, receiver.spiffeId, ports);
       try {
         await ports.events.push(receiver.url, token);
       } catch (thrown) {

@@ -60,6 +60,17 @@ export function eventStreamsContract(worldOf: () => World): void {
     done(await put({ streamId: "yet another" }));
   });
 
+  test("a change of a stream that has ended meanwhile is refused, and begins no other", async () => {
+    const { world, stream, put, end, found } = await scene();
+    const change = () =>
+      world.ledger.perform({ act: "put-event-stream", stream, changes: true, by: CONFIG, now: world.clock.now() });
+    done(await put());
+    done(await change());
+    done(await end());
+    expect(await change()).toMatchObject({ code: "INVALID_FIELD", metadata: { field: "stream_id" } });
+    expect(await found()).toEqual([]);
+  });
+
   test("a stream ends with its receiver's entry, and nobody has one whose entry is out of force", async () => {
     const { world, entryId, put, found } = await scene();
     done(await put());

@@ -5,14 +5,23 @@ import { EVENTS_URL, signalsScene } from "./signals-scene.ts";
 
 const PUSH = { delivery: { method: "urn:ietf:rfc:8935" } };
 
-async function pushing() {
+/** @param signed - done while a token is signed. */
+async function pushing(signed: () => Promise<void> = async () => undefined) {
   const scene = await signalsScene();
+  const signer: typeof scene.signing.signer = {
+    ...scene.signing.signer,
+    async signSecurityEvent(...asked) {
+      await signed();
+      return scene.signing.signer.signSecurityEvent(...asked);
+    },
+  };
   const { outboxes, streams } = await scene.start();
   const pushed: { readonly url: string; readonly token: string }[] = [];
   const delayed: string[] = [];
   let refusal: string | undefined;
   const end = keepPushing({
     ...scene.signing,
+    signer,
     outboxes,
     entries: scene.entries,
     events: {
@@ -45,6 +54,19 @@ test("what ends is pushed to the URL that the receiver is registered with, once"
     expect(url).toBe(EVENTS_URL);
     await read(token, one.entry.spiffeId);
   }
+});
+
+test("nothing is pushed for a stream that was removed while its token was signed", async () => {
+  const removals: (() => Promise<void>)[] = [];
+  const { streams, outboxes, receiver, ended, pushed, clock, notifier } = await pushing(async () => removals.pop()?.());
+  const one = await receiver(EVENTS_URL);
+  const stream = await streams.create(one, PUSH);
+  removals.push(() => streams.remove(one, stream));
+  await ended();
+  await expect.poll(() => outboxes.all()).toEqual([]);
+  clock.advance(1_000);
+  await notifier.caughtUp();
+  expect(pushed).toEqual([]);
 });
 
 test("what is not taken is pushed again after ever longer waits, in order, until it is taken", async () => {

@@ -8,7 +8,7 @@ import { recordedAll, sequenced } from "./sequenced.ts";
 /** So many streams stay well below the largest size of one event. */
 const STREAMS_PER_EVENT_MAX = 500;
 
-export function* putEventStream({ stream, by, now }: PutEventStreamAct): Deliberation<Sequenced | Denial> {
+export function* putEventStream({ stream, changes, by, now }: PutEventStreamAct): Deliberation<Sequenced | Denial> {
   const { entry, streamId } = yield* ask({
     entry: read("entry", stream.entryId),
     streamId: read("eventStreamOf", stream.entryId),
@@ -19,6 +19,7 @@ export function* putEventStream({ stream, by, now }: PutEventStreamAct): Deliber
   if (streamId !== undefined && streamId !== stream.streamId) {
     return refused(ofStreamId("of the one stream that the receiver has"));
   }
+  if (changes === true && streamId === undefined) return refused(ofStreamId("of a stream that there is"));
   return recordedAll([{ type: "event_stream.put", v: 1, at: now, stream, by }]);
 }
 
