@@ -6,8 +6,8 @@ import { type GeneratorProcess, startGenerator } from "./generator.ts";
 import { type Inside, insideOf, measureWatched, type Watched } from "./inside-broker.ts";
 import { JOINING, type Joining, measureJoining } from "./joining.ts";
 import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
-import { closeInBulk } from "./measure-alone.ts";
-import type { BulkClosed, Closings, Loaded, Told, Verified } from "./measurements.ts";
+import { closeInBulk, closeTrees } from "./measure-alone.ts";
+import type { BulkClosed, Closings, Loaded, Told, TreesClosed, Verified } from "./measurements.ts";
 import { pooled } from "./pooled.ts";
 import { factsOf } from "./process-facts.ts";
 import type { Plan, Row } from "./rows.ts";
@@ -66,6 +66,7 @@ const START_FIGURES: readonly Figure<Starts>[] = [
   ["1 M events, ms", "less", ({ filled }) => filled.ms],
   ["1 M events, CPU ms", "less", ({ filled }) => filled.cpuMs],
 ];
+const TREE_FIGURES: readonly Figure<TreesClosed>[] = [["p50 ms", "less", ({ p50Ms }) => p50Ms]];
 const BULK_FIGURES: readonly Figure<BulkClosed>[] = [
   ["answer ms", "less", ({ answerMs }) => answerMs],
   ["loop p50 ms", "less", ({ loopP50Ms }) => loopP50Ms],
@@ -76,7 +77,8 @@ const BULK_FIGURES: readonly Figure<BulkClosed>[] = [
 ];
 
 /** Which side is first: it changes from round to round. */
-const orderOf = (round: number): readonly [Side, Side] => (round % 2 === 1 ? ["base", "head"] : ["head", "base"]);
+export const orderOf = (round: number): readonly [Side, Side] =>
+  round % 2 === 1 ? ["base", "head"] : ["head", "base"];
 
 /**
  * Measures two checkouts in turns, with the load of this one.
@@ -191,6 +193,11 @@ export async function compare(
   }
   if (rows.includes("bulk")) {
     await compareApart("10,000 steps revoked", bulkRounds, BULK_FIGURES, ({ directory }) => closeInBulk(directory));
+  }
+  if (rows.includes("tree")) {
+    await compareApart("Close, 1,000 credentials, 100 descendants", bulkRounds, TREE_FIGURES, ({ directory }) =>
+      closeTrees(directory),
+    );
   }
   if (rows.includes("join")) {
     const join = ({ directory }: Checkout) => measureJoining(directory);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import { packedDaemon, ROOT } from "./checkout.ts";
-import { eachPooled, FIGURES_OF_CALLERS, inTurns, startBoth } from "./compare.ts";
+import { eachPooled, FIGURES_OF_CALLERS, inTurns, orderOf, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
 import { createComparison, type OfBoth, type Side } from "./compared-rows.ts";
 import { startCallers } from "./compiled-generator.ts";
 import { measureWatched } from "./inside-broker.ts";
@@ -35,7 +35,7 @@ const dataDirectory = await keptLedger(Number(values.events));
 const comparison = createComparison();
 for (let round = 1; round <= rounds; round += 1) {
   say(`round ${round} of ${rounds}`);
-  const order: readonly [Side, Side] = round % 2 === 1 ? ["base", "head"] : ["head", "base"];
+  const order = orderOf(round);
   await using brokers = await startBoth((side) =>
     startBroker({ program, watchesEventLoop: true, ...(side === "head" && { dataDirectory }) }),
   );
@@ -91,7 +91,7 @@ async function compareLoads(
   await using loads = await startBoth((side) => startCallers(kind, brokers[side]));
   for (const side of order) await loads[side].measure(BROKER_WARM_UP);
   for (const callers of CALLERS) {
-    const asked = { callers, seconds: Number(values.seconds), warmUpSeconds: 0.1 };
+    const asked = { callers, seconds: Number(values.seconds), warmUpSeconds: SLICE_WARM_UP_SECONDS };
     const slices = await inTurns(order, (side) => measureWatched(loads[side], brokers[side], asked));
     const name = `${what}, ${formatCallers(callers)}`;
     comparison.add(name, FIGURES_OF_CALLERS, eachPooled(slices), [...slices.base, ...slices.head]);

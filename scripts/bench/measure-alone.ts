@@ -191,8 +191,9 @@ export async function measureAlone(
   };
 }
 
-async function closeTrees(): Promise<TreesClosed> {
-  await using broker = await startBroker();
+/** @param directory - the checkout that the broker is started from; this one when absent. */
+export async function closeTrees(directory?: string): Promise<TreesClosed> {
+  await using broker = await startBroker(directory === undefined ? {} : { directory });
   await using generator = await startGenerator("tree-close", broker);
   return await generator.measure(TREES);
 }

@@ -1,5 +1,5 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
-import { eachPooled, inTurns, LOAD_FIGURES, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
+import { eachPooled, inTurns, LOAD_FIGURES, orderOf, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
 import { type ComparedRow, createComparison, type OfBoth } from "./compared-rows.ts";
 import { startGenerator } from "./generator.ts";
 import { BROKER_WARM_UP, formatCallers } from "./loads.ts";
@@ -63,7 +63,7 @@ async function compareOpenings(
   round: number,
   seconds: number,
 ): Promise<void> {
-  const order = round % 2 === 1 ? (["base", "head"] as const) : (["head", "base"] as const);
+  const order = orderOf(round);
   await using brokers: OfBoth<BrokerProcess> & AsyncDisposable = await startBoth((side) =>
     startBroker({ policies: { baseline: side === "head" } }),
   );

@@ -9,6 +9,7 @@ import { openSqlite } from "../../test/contract/sqlite-ledger.ts";
 import { fillLedger } from "./filled-ledger.ts";
 import { machineName } from "./machine.ts";
 import { print, printRow } from "./table.ts";
+import { percentile } from "./workload.ts";
 
 const { values } = parseArgs({ options: { events: { type: "string", default: "300000" } } });
 const EVENTS = Number(values.events);
@@ -57,8 +58,7 @@ async function measured<T>(name: string, work: () => Promise<T>): Promise<T> {
   }
   const tookMs = performance.now() - startedMs;
   waitsMs.sort((a, b) => a - b);
-  const at = (share: number) =>
-    (waitsMs[Math.min(waitsMs.length - 1, Math.floor(waitsMs.length * share))] ?? 0).toFixed(1);
+  const at = (share: number) => percentile(waitsMs, share).toFixed(1);
   printRow(name, [(tookMs / 1_000).toFixed(1), at(0.5), at(0.99), at(1)], widths);
   return working;
 }
