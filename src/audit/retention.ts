@@ -2,7 +2,7 @@ import { type Denial, errorOf } from "../domain/errors.ts";
 import { type Cutoffs, RETENTION_CLASSES, type RetentionClass } from "../domain/retention.ts";
 import { addSeconds, microsOf, secondsOf, type UnixMicros } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
-import type { DueClass, LedgerRetention } from "../ports/ledger-retention.ts";
+import type { DueClass, LedgerRetention, RetentionStanding } from "../ports/ledger-retention.ts";
 import type { Log } from "../ports/log.ts";
 
 /** For how many seconds after its end what an event of a class says is kept. A class that is not named is kept for good. */
@@ -99,20 +99,20 @@ export function keepRetention(ports: RetentionPorts): RetentionRounds {
     return running;
   }
 
-  async function cutoffs(): Promise<Cutoffs> {
-    const { isNew } = await retention.standing();
+  function cutoffsIn({ isNew }: Pick<RetentionStanding, "isNew">): Cutoffs {
     return cutoffsOf(timesFor(times, isNew), clock.now());
   }
 
   async function pruneDue(): Promise<number> {
-    const { snapshot } = await retention.standing();
-    const before = await cutoffs();
-    if (eventsOf(await retention.due(before, 0)) === 0) return told(0);
-    const pruned = await retention.prune(before);
-    if (eventsOf(await retention.due(before, snapshot?.through ?? 0)) < DUE_EVENTS_MIN) return told(pruned);
+    const standing = await retention.standing();
+    const cutoffs = cutoffsIn(standing);
+    if (eventsOf(await retention.due(cutoffs, 0)) === 0) return told(0);
+    const pruned = await retention.prune(cutoffs);
+    const through = standing.snapshot?.through ?? 0;
+    if (eventsOf(await retention.due(cutoffs, through)) < DUE_EVENTS_MIN) return told(pruned);
     const taken = await retention.takeSnapshot();
     if (taken.kind === "damaged") throw new TypeError(`the ledger is damaged: ${taken.reason}`);
-    return told(pruned + (await retention.prune(before)));
+    return told(pruned + (await retention.prune(cutoffs)));
   }
 
   function told(pruned: number): number {
@@ -128,7 +128,7 @@ export function keepRetention(ports: RetentionPorts): RetentionRounds {
 
   return {
     round,
-    due: async () => retention.due(await cutoffs(), 0),
+    due: async () => retention.due(cutoffsIn(await retention.standing()), 0),
     counts: () => ({ rounds, prunedEvents }),
     stop() {
       isStopped = true;
