@@ -61,12 +61,11 @@ function digestOf({ canonical, leafHash }: Pick<StoredEvent, "canonical" | "leaf
 
 /** What a window holds of the rows that its filter means. */
 function conditionsIn(list: "issuances" | "decisions" | "events", window: ExportWindow): readonly Condition[] {
-  const { after, end, since, until, ...filter } = window;
+  const { after, end, ...filter } = window;
   const { alias } = LIST_SQL[list];
-  const bounds = { ...(since === undefined ? {} : { since }), ...(until === undefined ? {} : { until }) };
   return [
     { sql: `${alias}.sequence > @after AND ${alias}.sequence <= @end`, values: { after, end } },
-    ...pageConditions(alias, bounds),
+    ...pageConditions(alias, filter),
     ...conditionsOn(list, filter),
   ];
 }

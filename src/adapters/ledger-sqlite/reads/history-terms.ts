@@ -50,11 +50,8 @@ export function conditionsOn(list: HistoryList, filter: Asked): readonly Conditi
   const { liveAt, descendantsOf, now, through } = filter;
   const isThrough = list === "issuances" && through !== undefined;
   const fields = isThrough ? ISSUANCE_FIELD_SQL_THROUGH : FIELD_SQL[list];
-  const lives: { readonly [List in HistoryList]?: string } = {
-    ...LIVE_AT_SQL,
-    ...(isThrough ? { issuances: ISSUANCE_LIVE_AT_SQL_THROUGH } : {}),
-  };
-  const live = liveAt === undefined ? undefined : lives[list];
+  const lives: { readonly [List in HistoryList]?: string } = LIVE_AT_SQL;
+  const live = isThrough ? ISSUANCE_LIVE_AT_SQL_THROUGH : lives[list];
   return [
     ...(list === "events" ? eventConditions(terms, descendantsOf) : rowConditions(list, fields, terms)),
     ...(list === "issuances" ? throughSteps(terms, descendantsOf) : []),
