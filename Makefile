@@ -16,6 +16,8 @@ export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/scripts/node/node_modules/.
 export NO_COLOR := $(if $(MAKE_TERMOUT),$(NO_COLOR),1)
 
 IMAGE := proto/stint.binpb
+# Three folders deep, as in the package: scripts/pack/bundle.ts.
+TEST_PROGRAMS := build/test/programs
 PYTHON_TOOLS := build/python-tools
 PIP := $(PYTHON_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check
 NPM_CI := npm ci --ignore-scripts --loglevel=error
@@ -108,8 +110,9 @@ packages: install ## build both packages as tarballs, install them elsewhere, im
 	@node scripts/check-packages.ts
 
 .PHONY: test
-test: install ## the tests; ONLY=test/domain narrows them
-	@vitest run $(ONLY)
+test: install ## the tests, with the programs bundled as they are shipped; ONLY=test/domain narrows them
+	@node scripts/bundle-for-tests.ts $(TEST_PROGRAMS)
+	@STINT_PROGRAMS=$(TEST_PROGRAMS) vitest run $(ONLY)
 
 .PHONY: conformance
 conformance: install ## the standards: their MUSTs, vectors, foreign libraries as clients and verifiers (Go, Java, Python, Rust, openssl), and the suite of MCP

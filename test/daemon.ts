@@ -4,10 +4,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-
-const STINTD = fileURLToPath(new URL("../src/cli/stintd.ts", import.meta.url));
+import { STINTD } from "./programs.ts";
 
 /** One line of the daemon's log. */
 export type LogLine = { readonly msg?: string; readonly [member: string]: unknown };

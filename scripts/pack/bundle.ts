@@ -12,13 +12,25 @@ const OPTIONAL = ["pkcs11js", "pg-native"];
 const LICENSES: ReadonlySet<string> = new Set(["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD"]);
 
 /**
- * Writes the programs into a package: each module once, in as few files as what is loaded later allows. A program that is made of a
- * thousand files takes most of its start to find them.
+ * Writes the programs into a package, and whose code is in them. A program that is made of a thousand files takes most of its start to
+ * find them.
  *
  * @returns names of packages that have to be installed beside it.
  * @throws Error for another's code that comes with no license, or with one that is not known here
  */
 export async function bundlePrograms(root: string, folder: string): Promise<readonly string[]> {
+  const modules = await writePrograms(root, join(folder, BUNDLE));
+  writeFileSync(join(folder, "THIRD-PARTY-NOTICES"), noticesOf(new Set(modules.flatMap(packageOf))));
+  return INSTALLED;
+}
+
+/**
+ * Writes the programs alone: each module once, in as few files as what is loaded later allows.
+ *
+ * @param directory - three folders below what has `migrations`, `policies` and `package.json`
+ * @returns paths of the modules that are in them.
+ */
+export async function writePrograms(root: string, directory: string): Promise<readonly string[]> {
   const source = join(root, "src");
   const threads = globSync("**/*-worker.ts", { cwd: source });
   const programs = ["cli/stint.ts", "cli/stintd.ts", ...threads];
@@ -30,14 +42,12 @@ export async function bundlePrograms(root: string, folder: string): Promise<read
     external: [...INSTALLED, ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
   });
   const { output } = await bundle.write({
-    dir: join(folder, BUNDLE),
+    dir: directory,
     format: "esm",
     entryFileNames: "[name].js",
     chunkFileNames: "[name]-[hash].js",
   });
-  const modules = output.flatMap((file) => (file.type === "chunk" ? (file as OutputChunk).moduleIds : []));
-  writeFileSync(join(folder, "THIRD-PARTY-NOTICES"), noticesOf(new Set(modules.flatMap(packageOf))));
-  return INSTALLED;
+  return output.flatMap((file) => (file.type === "chunk" ? (file as OutputChunk).moduleIds : []));
 }
 
 /** The folder of the package that a module is of; none for ours. */

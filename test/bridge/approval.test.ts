@@ -1,11 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ApprovalDaemon, isRoot, startApprovalDaemon } from "../e2e/approval-daemon.ts";
 import { READ_SEARCH } from "../e2e/entries.ts";
+import { STINT } from "../programs.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const [SERVER = ""] = READ_SEARCH.locations;
 const MODES = [
   { mode: "a client of its own", flags: ["--server", `search=${SERVER}`, "--", "echo", "has run"], ran: "has run\n" },

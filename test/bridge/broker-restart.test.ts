@@ -1,12 +1,11 @@
-import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { connectOperator } from "../../src/sdk/operator/index.ts";
+import { STINT } from "../programs.ts";
 import { bridgeScene } from "./bridge-scene.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const START_MS_MAX = 30_000;
 
 test("a broker that is killed and comes back finds the step held, its calls going on, and its end told", async () => {

@@ -8,9 +8,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { connectOperator, type Operator } from "../../src/sdk/operator/index.ts";
 import { runStint } from "../cli/running.ts";
+import { STINT } from "../programs.ts";
 import { type BridgeScene, bridgeScene } from "./bridge-scene.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const AGENT = fileURLToPath(new URL("agent.ts", import.meta.url));
 const CLIENT_KEY = "sk-the-client's-own";
 

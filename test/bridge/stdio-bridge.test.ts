@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { getRequestListener } from "@hono/node-server";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
@@ -12,9 +11,9 @@ import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { connectOperator, type Operator } from "../../src/sdk/operator/index.ts";
 import { mcpRefusalOf } from "../../src/sdk/runtime/index.ts";
 import { runStint } from "../cli/running.ts";
+import { STINT } from "../programs.ts";
 import { type BridgeScene, bridgeScene } from "./bridge-scene.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 /** As long as a client's program may take to start here. */
 const START_MS_MAX = 30_000;
 

@@ -1,7 +1,6 @@
 import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Denial } from "../../src/gen/stint/v1/revocations_pb.js";
@@ -11,9 +10,8 @@ import { type Daemon, startDaemon } from "../daemon.ts";
 import { SEARCH } from "../e2e/entries.ts";
 import { watchFeed } from "../e2e/feed-watch.ts";
 import { jtiOf, type OpenedStep, OWN_ENTRIES, type Runtime, runtimeAt } from "../e2e/one-user.ts";
+import { STINT } from "../programs.ts";
 import { type Ran, runStint } from "./running.ts";
-
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 
 let daemon: Daemon;
 let runtime: Runtime;

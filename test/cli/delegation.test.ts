@@ -3,16 +3,15 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { Step } from "../../src/gen/stint/v1/types_pb.js";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { READ_SEARCH } from "../e2e/entries.ts";
 import { type Runtime, runtimeAt } from "../e2e/one-user.ts";
+import { STINT } from "../programs.ts";
 import { type Ran, runStint } from "./running.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const selectors = [`unix:uid:${process.getuid?.()}`];
 const agent = { kind: "agent", selectors, ceiling: [READ_SEARCH], allow_any_executor: true };
 

@@ -4,12 +4,11 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createStint } from "../../src/sdk/runtime/index.ts";
 import { createVerifier } from "../../src/sdk/verifier/index.ts";
+import { STINT } from "../programs.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const AUDIENCE = "http://localhost:3000/mcp";
 
 let home: string;

@@ -4,7 +4,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DECISION_COLUMNS, EVENT_COLUMNS, ISSUANCE_COLUMNS } from "../../src/cli/export/export-columns.ts";
@@ -12,12 +11,12 @@ import { type ExportedIssuance, ExportedRows } from "../../src/gen/stint/v1/hist
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { operatorOf } from "../e2e/operator.ts";
+import { STINT } from "../programs.ts";
 import { recordPast } from "./exported-past.ts";
 import { runStint } from "./running.ts";
 
 // A real broker with some thousand rows of history, exported by the command line.
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const PAST = { steps: 12, credentials: 500 };
 
 let daemon: Daemon;

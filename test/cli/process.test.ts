@@ -1,16 +1,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { stintProgram } from "../../src/cli/program.ts";
 import { systemContext } from "../../src/cli/system-context.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { STINT, STINTD } from "../programs.ts";
 import { runStint } from "./running.ts";
-
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 
 let daemon: Daemon;
 beforeAll(async () => {

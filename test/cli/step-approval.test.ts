@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import {
   ADMIN_UID,
@@ -15,9 +14,9 @@ import {
 } from "../e2e/approval-daemon.ts";
 import type { Answer } from "../e2e/as-user.ts";
 import { READ_SEARCH } from "../e2e/entries.ts";
+import { STINT } from "../programs.ts";
 import { type Ran, runStint } from "./running.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const GRANT = JSON.stringify([READ_SEARCH]);
 
 /** Each command of another user is a process that starts, and one daemon waits until a time of 30 s is over. */

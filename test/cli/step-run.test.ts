@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -13,9 +12,9 @@ import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { addService, type HandlersOf, receivedMessage } from "../../src/wire/service-definition.ts";
 import { serviceErrorOf } from "../../src/wire/service-error.ts";
 import { startDaemon } from "../daemon.ts";
+import { STINT } from "../programs.ts";
 import { serving } from "../wire/serving.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const STEP_ID = "step_1";
 /** Written by a shell, so that a reader never finds half of it. */
 const NOTE = 'printf "%s" "$1" >"$2.part" && mv "$2.part" "$2"';

@@ -14,7 +14,6 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -23,8 +22,8 @@ import type { Step } from "../../src/gen/stint/v1/types_pb.js";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { READ_SEARCH, SEARCH } from "../e2e/entries.ts";
 import { type Runtime, runtimeAt } from "../e2e/one-user.ts";
+import { STINT } from "../programs.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const selectors = [`unix:uid:${process.getuid?.()}`];
 /** The shortest life that there is; two thirds of it pass in a test. */
 const X509_TTL_SECONDS = 10;

@@ -8,9 +8,9 @@ import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type BridgeScene, bridgeScene } from "../bridge/bridge-scene.ts";
+import { STINT } from "../programs.ts";
 
 const folder = import.meta.dirname;
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const AGENT = fileURLToPath(new URL("../bridge/agent.ts", import.meta.url));
 const EXAMPLE_URL = "https://mcp.example.org/mcp";
 

@@ -16,14 +16,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { startDaemon } from "../daemon.ts";
+import { STINTD } from "../programs.ts";
 import { OWN_ENTRIES } from "./one-user.ts";
 import { operatorOf } from "./operator.ts";
-
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 
 /** Where a daemon has run before and stopped: its configuration and all it keeps. */
 let ranBefore: string;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { STINT } from "../programs.ts";
 import { type Answer, type Caller, callerAs } from "./as-user.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
 import { type Operator, operatorOf } from "./operator.ts";
@@ -17,7 +18,6 @@ const ENTRIES = [
   { kind: "runtime", name: "graph", selectors, agents: ["shell", "plain"] },
 ];
 const CALLER = fileURLToPath(new URL("caller.ts", import.meta.url));
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 
 /** A shell that runs the command as its child, below another shell that keeps the pipe. */
 const IN_A_SHELL = ["sh", "-c", 'exec 3<&0; ("$@" <&3; true) & exec sleep 100000', "sh"];

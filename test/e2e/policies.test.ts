@@ -1,16 +1,15 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { runStint } from "../cli/running.ts";
 import { type Daemon, type DaemonOptions, startDaemon } from "../daemon.ts";
+import { STINTD } from "../programs.ts";
 import { FILES, SEARCH } from "./entries.ts";
 import { type Runtime, runtimeAt } from "./one-user.ts";
 
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 /** Several daemons are started one after the other, on a machine that may be busy. */
 vi.setConfig({ testTimeout: 180_000 });
 

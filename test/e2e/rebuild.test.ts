@@ -1,14 +1,12 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
 import { runStint } from "../cli/running.ts";
 import { startDaemon } from "../daemon.ts";
+import { STINTD } from "../programs.ts";
 import { OWN_ENTRIES, runtimeAt } from "./one-user.ts";
-
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 
 type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 

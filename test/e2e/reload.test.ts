@@ -2,16 +2,14 @@ import { spawn } from "node:child_process";
 import { chmodSync, chownSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { STINTD } from "../programs.ts";
 import { OWN_ENTRIES, runtimeAt } from "./one-user.ts";
 import { operatorOf } from "./operator.ts";
-
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 
 type Settings = Record<string, unknown> & { entries: Record<string, unknown>[] };
 

@@ -2,14 +2,13 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createStint } from "../../src/sdk/runtime/index.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { STINT } from "../programs.ts";
 import { READ_SEARCH } from "./entries.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const uid = process.getuid?.() ?? 0;
 
 let daemon: Daemon;

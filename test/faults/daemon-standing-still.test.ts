@@ -9,10 +9,10 @@ import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import type { Daemon } from "../daemon.ts";
 import { operatorOf } from "../e2e/operator.ts";
+import { STINTD } from "../programs.ts";
 import { startOwnDaemon } from "./daemon-scene.ts";
 import { fullPipe } from "./full-pipe.ts";
 
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 const STREAM_CHILD = fileURLToPath(new URL("stream-child.ts", import.meta.url));
 const ENDING_CHILD = fileURLToPath(new URL("ending-child.ts", import.meta.url));
 /** Room for a machine that is busy: what is tested would stand still for ever. */

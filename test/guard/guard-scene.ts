@@ -3,14 +3,13 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Client, type ClientOptions, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { onTestFinished } from "vitest";
 import { stringify } from "yaml";
 import { createStint, type Grant, type Step, type Stint } from "../../src/sdk/runtime/index.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { STINT } from "../programs.ts";
 
-const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 export const RESOURCE = "https://legacy.example/mcp";
 export const SECRET = "s3cr3t-k3y/with+odd=characters";
 

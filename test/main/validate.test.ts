@@ -2,7 +2,6 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { brotliDecompressSync } from "node:zlib";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
@@ -12,9 +11,9 @@ import type { UnixSeconds } from "../../src/domain/time.ts";
 import { validateConfig } from "../../src/main/validate.ts";
 import { inLedger } from "../adapters/ledger-sqlite/ledger-directory.ts";
 import { madeCertificate } from "../api/http/http-peers.ts";
+import { STINTD } from "../programs.ts";
 import { authority, leafOf, pemOf } from "../verify/certificate-forge.ts";
 
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 const SCHEMA_4 = new URL("../adapters/ledger-sqlite/schema-4/", import.meta.url);
 const driver = await loadDriver();
 

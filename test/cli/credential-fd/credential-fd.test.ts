@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Daemon, startDaemon } from "../../daemon.ts";
+import { STINT } from "../../programs.ts";
 import { ENTRIES, FIRST, GRANT, IDENTITY, type Line, run, SECOND, scratch, start } from "./scene.ts";
 
 /** The bits that say whether one reads, writes, or both. */
@@ -200,15 +201,13 @@ describe("a command", () => {
 
   test("is not the executor, and asks the broker for nothing", async () => {
     const ask = ["sh", "-c", `exec "$0" "$1" svid jwt --audience ${FIRST}`, process.execPath, process.argv[1] ?? ""];
-    const stint = new URL("../../../src/cli/stint.ts", import.meta.url).pathname;
-    const ran = run(daemon.workloadSocket, [...ask.slice(0, 4), stint], { step: "asks" });
+    const ran = run(daemon.workloadSocket, [...ask.slice(0, 4), STINT], { step: "asks" });
     expect(await ran.exited).toBe(1);
     expect(ran.err()).toContain("NOT_ENTITLED: the step is its executor's alone");
   });
 
   test("of a tree has credentials sent, and asks for more by itself", async () => {
-    const stint = new URL("../../../src/cli/stint.ts", import.meta.url).pathname;
-    const script = `head -n 1 "/dev/fd/$STINT_CREDENTIAL_FD"; "$0" "${stint}" -o json svid jwt --audience ${SECOND}`;
+    const script = `head -n 1 "/dev/fd/$STINT_CREDENTIAL_FD"; "$0" "${STINT}" -o json svid jwt --audience ${SECOND}`;
     const flags = ["--grant", GRANT, "--executor", "tree"];
     const ran = run(daemon.workloadSocket, ["bash", "-c", script, process.execPath], {
       step: "tree",

@@ -3,10 +3,8 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-
-const STINT = fileURLToPath(new URL("../../../src/cli/stint.ts", import.meta.url));
+import { STINT } from "../../programs.ts";
 
 export const FIRST = "https://first.example/mcp";
 export const SECOND = "https://second.example/mcp";

@@ -4,13 +4,13 @@ import { once } from "node:events";
 import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { stepTool } from "../../../../src/sdk/adapters/claude-agent/index.ts";
 import { inToolRun } from "../../../../src/sdk/adapters/index.ts";
 import { currentStep, type Grant, type Stint } from "../../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../../src/sdk/testing/index.ts";
 import { type BridgeScene, bridgeScene } from "../../../bridge/bridge-scene.ts";
+import { STINT } from "../../../programs.ts";
 import { tenMinutesOfWork } from "../../../sdk/adapters/long-work.ts";
 import { thrownBy } from "../../../sdk/runtime/scripted-broker.ts";
 import { INSTALL_MS_MAX } from "../../locked-packages.ts";
@@ -19,8 +19,6 @@ import { type StepScene, startStepScene } from "../step-scene.ts";
 import { type MessagesApi, startMessagesApi, type ToolUse } from "./messages-api.ts";
 
 // The real SDK and its real command, Claude Code; only the model's API is a stand-in.
-
-const STINT = fileURLToPath(new URL("../../../../src/cli/stint.ts", import.meta.url));
 
 type Result = {
   readonly content: readonly { readonly type: "text"; readonly text: string }[];
