@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 // Where .ci/run wants the machine-readable report; without it only the readable ones are printed.
@@ -10,8 +11,8 @@ export default defineConfig({
     pool: "forks",
     // As `stintd` does for itself (src/cli/stintd/wasm-wrappers.ts): threads that load TypeScript come and go in tests by the hundred.
     execArgv: ["--wasm-wrapper-tiering-budget=2000000000"],
-    // As many as the machine has cores: most of the time is spent waiting for daemons that start and steps that end.
-    maxWorkers: "100%",
+    // Three for two cores: a third of a file's time is spent waiting, for steps that end and for what a daemon is to have done.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     // For what never comes. On a machine that others use, two daemons alone may take twenty seconds to start.
     testTimeout: 60_000,
     hookTimeout: 60_000,
