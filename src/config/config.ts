@@ -24,7 +24,7 @@ export type HttpListenerConfig = {
 export type AttestationEndpointConfig = {
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls: NonNullable<HttpListenerConfig["tls"]>;
-  readonly oidc: readonly OidcIssuerConfig[];
+  readonly oidc: readonly EvidenceIssuerConfig[];
   /** Path of a PEM file. */
   readonly x509pop?: { readonly ca: string };
   readonly joinToken: boolean;
@@ -38,6 +38,13 @@ export type OidcIssuerConfig = {
   readonly singleUse: boolean;
   /** Path of a PEM file; absent: the public CAs. */
   readonly roots?: string;
+};
+
+/** An issuer whose tokens are evidence. */
+export type EvidenceIssuerConfig = OidcIssuerConfig & {
+  /** Path of a JSON Web Key Set, or its URL; absent: OIDC discovery. */
+  readonly keys?: { readonly file: string } | { readonly uri: string };
+  readonly kubernetesCluster?: string;
 };
 
 /** An issuer whose tokens say whom a step works for. */

@@ -16,6 +16,8 @@ const INTERPRETER =
   /^(?:(?:node|nodejs|deno|bun|python|pypy|ruby|perl|php|lua|tclsh)[0-9.]*|java|dotnet|Rscript|env|busybox|(?:ba|da|z|k|mk|c|tc|fi|a)?sh)$/;
 const OF_A_PROCESS = new Set(["unix", "systemd"]);
 const NAMES_A_USER = new Set(["unix:uid", "unix:user"]);
+/** Names of service accounts and pods are given in each namespace anew. */
+const ONE_IN_A_CLUSTER = ["k8s:ns", "k8s:sa-uid", "k8s:pod-uid"];
 const NAMES_A_PROGRAM = new Set(["unix:path", "unix:sha256"]);
 
 /**
@@ -73,9 +75,12 @@ function notThere(what: string, file: string, instead: string): string {
   return `nobody matches: ${file} has no ${what} of this name; one that only a directory service knows is named by ${instead}`;
 }
 
-/** An issuer or a CA alone is the same for everybody: only further selectors say whose the evidence is. */
+/** An issuer, a cluster or a CA alone is the same for everybody: only further selectors say whose the evidence is. */
 function weaknessOfEvidence(selectors: readonly Selector[]): string | undefined {
   const kinds = new Set(selectors.map(kindOf));
+  if (kinds.has("k8s:cluster") && !ONE_IN_A_CLUSTER.some((one) => kinds.has(one))) {
+    return "pods of every namespace of this cluster match; a k8s:ns would name one";
+  }
   if (kinds.size !== 1) return undefined;
   if (kinds.has("oidc:iss")) {
     return "every token of this issuer matches, whoever's it is; an oidc:sub or oidc:claim would name one";

@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
-import { BrokerError } from "../domain/errors.ts";
+import { BrokerError, invalidField } from "../domain/errors.ts";
+import { checkResourceUri } from "../domain/grant.ts";
 
 /*
  * What a key of the file may hold. Every message says what was expected there and never what was found: a value in the
@@ -86,6 +87,17 @@ export function accepted<Value>(parse: (text: string) => Value, expected: string
       return z.NEVER;
     }
   });
+}
+
+/** The URL of what is asked over the network. */
+export function httpsUrl() {
+  return accepted(parseHttps, "an https URL");
+}
+
+function parseHttps(url: string): string {
+  checkResourceUri(url, "url");
+  if (!url.startsWith("https://")) throw invalidField("url", "an https URL");
+  return url;
 }
 
 /** A path that means the same from wherever the daemon is started. */

@@ -236,9 +236,23 @@ function attestationOf(file: NonNullable<FileSettings["attestation"]>): Attestat
   return {
     listen,
     tls: tls === undefined ? "own-svid" : filesOf(tls),
-    oidc: oidc.map(oidcIssuerOf),
+    oidc: oidc.map(evidenceIssuerOf),
     ...(x509pop !== undefined && { x509pop }),
     joinToken,
+  };
+}
+
+function evidenceIssuerOf({
+  jwks_file: file,
+  jwks_uri: uri,
+  kubernetes_cluster: kubernetesCluster,
+  ...issuer
+}: NonNullable<FileSettings["attestation"]>["oidc"][number]) {
+  return {
+    ...oidcIssuerOf(issuer),
+    ...(file !== undefined && { keys: { file } }),
+    ...(uri !== undefined && { keys: { uri } }),
+    ...(kubernetesCluster !== undefined && { kubernetesCluster }),
   };
 }
 
@@ -247,7 +261,7 @@ function oidcIssuerOf({
   audience,
   single_use: singleUse,
   roots,
-}: FileSettings["principals"]["issuers"][number] | NonNullable<FileSettings["attestation"]>["oidc"][number]) {
+}: Omit<FileSettings["principals"]["issuers"][number], "claims">) {
   return { issuer, audience, singleUse, ...(roots !== undefined && { roots }) };
 }
 

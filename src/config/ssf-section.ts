@@ -1,15 +1,5 @@
-import { checkResourceUri } from "../domain/grant.ts";
-import { absolutePath, accepted, list, section, text, yesNo } from "./fields.ts";
+import { absolutePath, httpsUrl, list, section, text, yesNo } from "./fields.ts";
 import { checkIssuersApart } from "./oidc-issuer.ts";
-
-/** Accepts an https URL. */
-function parseHttps(url: string): string {
-  checkResourceUri(url, "url");
-  if (!url.startsWith("https://")) throw new TypeError("not https");
-  return url;
-}
-
-const httpsUrl = () => accepted(parseHttps, "an https URL");
 
 /** Security events (OpenID Shared Signals Framework): those that are sent, and those that are taken. */
 export const ssfSection = section({

@@ -2,10 +2,10 @@ import { invalidField } from "./errors.ts";
 import { kindOf, type Selector, typeOf } from "./selector.ts";
 
 /** Types whose selectors one workload can have at the same time: by its process, or by one piece of evidence. */
-const TOGETHER: readonly (readonly string[])[] = [["unix", "systemd"], ["oidc"], ["x509pop"], ["join_token"]];
+const TOGETHER: readonly (readonly string[])[] = [["unix", "systemd"], ["oidc"], ["k8s"], ["x509pop"], ["join_token"]];
 const OF_A_PROCESS = TOGETHER[0] ?? [];
 /** The selector that says who vouches for the others; without it anybody else who is trusted could vouch for them. */
-const AUTHORITY_OF: Readonly<Record<string, string>> = { oidc: "oidc:iss", x509pop: "x509pop:ca" };
+const AUTHORITY_OF: Readonly<Record<string, string>> = { oidc: "oidc:iss", k8s: "k8s:cluster", x509pop: "x509pop:ca" };
 
 /**
  * Accepts the selectors of one entry, each of which was accepted by itself.
@@ -19,7 +19,7 @@ export function checkSelectorsTogether(selectors: readonly Selector[], ofAgent: 
   if (!TOGETHER.some((together) => types.every((type) => together.includes(type)))) {
     throw invalidField(
       field,
-      "only such as one workload can have: unix and systemd, or oidc, x509pop or join_token alone",
+      "only such as one workload can have: unix and systemd, or oidc, k8s, x509pop or join_token alone",
     );
   }
   if (ofAgent && !types.every((type) => OF_A_PROCESS.includes(type))) {

@@ -12,6 +12,15 @@ type Form = { readonly value: RegExp; readonly expected: string };
 /** Without characters that can't be seen or that reorder others: two values that look the same are the same. */
 const TEXT: Form = { value: /^[^\p{C}\p{Zl}\p{Zp}]+$/u, expected: "a text without control characters" };
 const DNS_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
+/** RFC 1123 subdomain, of which the API server makes sure. */
+const KUBERNETES_NAME: Form = {
+  value: /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
+  expected: "a name of Kubernetes: letters in lower case, digits, hyphens and dots",
+};
+const UUID: Form = {
+  value: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+  expected: "a UUID in lower case",
+};
 
 /** The kinds of selector this broker can attest, each with the form of its value. */
 const FORMS: Readonly<Record<string, Form>> = {
@@ -38,6 +47,13 @@ const FORMS: Readonly<Record<string, Form>> = {
     value: /^[^\s\p{C}:]{1,128}:[^\p{C}\p{Zl}\p{Zp}]+$/u,
     expected: "the name of a claim, a colon and its value",
   },
+  "k8s:cluster": { value: /^[A-Za-z0-9._-]{1,128}$/, expected: "the name of a cluster, as attestation.oidc has it" },
+  "k8s:ns": { value: /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, expected: "the name of a namespace" },
+  "k8s:sa": KUBERNETES_NAME,
+  "k8s:sa-uid": UUID,
+  "k8s:pod-name": KUBERNETES_NAME,
+  "k8s:pod-uid": UUID,
+  "k8s:node-name": KUBERNETES_NAME,
   "x509pop:ca": {
     value: /^[0-9a-f]{64}$/,
     expected: "the SHA-256 of a CA certificate, 64 lower-case hexadecimal digits",

@@ -1,8 +1,10 @@
+import type { EvidenceIssuer } from "../adapters/attestor-oidc/oidc-attestor.ts";
 import { createX509popAttestor } from "../adapters/attestor-x509pop/x509pop-attestor.ts";
 import type { AttestEvidencePorts } from "../attest/attest-evidence.ts";
-import type { AttestationEndpointConfig } from "../config/config.ts";
+import type { AttestationEndpointConfig, EvidenceIssuerConfig } from "../config/config.ts";
 import type { EvidenceAttestor } from "../ports/evidence-attestor.ts";
 import type { Core } from "./core.ts";
+import { keySetIn } from "./issuer-key-set.ts";
 import { pemIn, withRoots } from "./issuer-roots.ts";
 import type { Files } from "./renewed-files.ts";
 
@@ -34,10 +36,10 @@ export function evidenceFiles(
     ...(oidc.length > 0 && {
       oidc: {
         setting: "attestation.oidc",
-        paths: oidc.flatMap(({ roots }) => roots ?? []),
+        paths: oidc.flatMap(filesOf),
         read: async () => {
           const { createOidcAttestor } = await import("../adapters/attestor-oidc/oidc-attestor.ts");
-          return createOidcAttestor({ issuers: await Promise.all(oidc.map(withRoots)), clock });
+          return createOidcAttestor({ issuers: await Promise.all(oidc.map(withFiles)), clock });
         },
       },
     }),
@@ -49,4 +51,15 @@ export function evidenceFiles(
       },
     }),
   };
+}
+
+function filesOf({ roots, keys }: EvidenceIssuerConfig): readonly string[] {
+  return [roots ?? [], keys !== undefined && "file" in keys ? keys.file : []].flat();
+}
+
+/** An issuer with what is in its files in place of their paths. */
+async function withFiles({ keys, ...issuer }: EvidenceIssuerConfig): Promise<EvidenceIssuer> {
+  const read = await withRoots(issuer);
+  if (keys === undefined) return read;
+  return { ...read, keys: "file" in keys ? { document: await keySetIn(keys.file) } : keys };
 }

@@ -22,6 +22,23 @@ test("what is evidence is in the words of the domain, with what was left out", (
   });
 });
 
+test("an issuer's keys are in a file, or at a URL, and an issuer may be a cluster's API server", () => {
+  const issuers =
+    "  oidc:\n" +
+    "    - {issuer: https://a.example, audience: stint, jwks_file: /etc/keys.json, kubernetes_cluster: prod}\n" +
+    "    - {issuer: https://b.example, audience: stint, jwks_uri: https://b.example/openid/v1/jwks}\n";
+  expect(load(`${LEAST}${SECTION}${issuers}`).attestation?.oidc).toEqual([
+    {
+      ...{ issuer: "https://a.example", audience: "stint", singleUse: true, kubernetesCluster: "prod" },
+      keys: { file: "/etc/keys.json" },
+    },
+    {
+      ...{ issuer: "https://b.example", audience: "stint", singleUse: true },
+      keys: { uri: "https://b.example/openid/v1/jwks" },
+    },
+  ]);
+});
+
 test("where nothing is said of evidence, join tokens are", () => {
   const { attestation } = load(`${LEAST}${SECTION}`);
   expect(attestation).toMatchObject({ oidc: [], joinToken: true });
@@ -86,6 +103,21 @@ test.for([
     finding: "attestation.x509pop.ca: expected an absolute path",
   },
   {
+    what: "keys in two places",
+    text: "  oidc: [{issuer: https://a.example, audience: a, jwks_file: /k.json, jwks_uri: https://a.example/k}]\n",
+    finding: "attestation.oidc[0]: expected one of jwks_file and jwks_uri",
+  },
+  {
+    what: "keys that anybody on the way could exchange",
+    text: "  oidc: [{issuer: https://a.example, audience: a, jwks_uri: http://127.0.0.1/k}]\n",
+    finding: "attestation.oidc[0].jwks_uri: expected an https URL",
+  },
+  {
+    what: "a cluster that no selector could name",
+    text: "  oidc: [{issuer: https://a.example, audience: a, kubernetes_cluster: 'a b'}]\n",
+    finding: "attestation.oidc[0].kubernetes_cluster: expected a name of 1 to 128 letters",
+  },
+  {
     what: "nothing that is evidence",
     text: "  join_token: false\n",
     finding: "attestation: expected oidc, x509pop or join_token: true",
@@ -103,6 +135,8 @@ describe("an entry by evidence", () => {
   test.for([
     { kind: "runtime", selectors: ["oidc:iss:https://a.example", "oidc:sub:me"] },
     { kind: "verifier", selectors: ["oidc:iss:https://a.example", "oidc:claim:repository:me/mine"] },
+    { kind: "runtime", selectors: ["k8s:cluster:prod", "k8s:ns:agents", "k8s:sa:flow"] },
+    { kind: "runtime", selectors: ["k8s:cluster:prod", "k8s:pod-uid:3b0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9"] },
     { kind: "operator", selectors: [`x509pop:ca:${CA}`, "x509pop:subject:cn:me"] },
     { kind: "runtime", selectors: ["join_token:name:a"] },
     { kind: "operator", selectors: ["unix:uid:1000"] },
@@ -113,6 +147,8 @@ describe("an entry by evidence", () => {
   test.for([
     { kind: "runtime", selectors: ["oidc:iss:https://a.example"], warning: "every token of this issuer matches" },
     { kind: "operator", selectors: ["oidc:iss:https://a.example"], warning: "every token of this issuer matches" },
+    { kind: "runtime", selectors: ["k8s:cluster:prod"], warning: "pods of every namespace of this cluster match" },
+    { kind: "runtime", selectors: ["k8s:cluster:prod", "k8s:sa:flow"], warning: "pods of every namespace" },
     { kind: "verifier", selectors: [`x509pop:ca:${CA}`], warning: "every certificate of this CA matches" },
   ])("that names nobody is a $kind with a warning: $selectors", ({ kind, selectors, warning }) => {
     expect(warningsOf(entry(kind, selectors))).toEqual([expect.stringContaining(warning)]);

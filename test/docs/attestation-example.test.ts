@@ -8,9 +8,11 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { parse } from "yaml";
+import { kubernetesSelectorsOf } from "../../src/adapters/attestor-oidc/kubernetes-claims.ts";
 import { selectorsOf } from "../../src/adapters/attestor-oidc/token-selectors.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { matches } from "../../src/domain/selector.ts";
+import type { JsonObject } from "../../src/domain/strict-json.ts";
 import { startDaemon } from "../daemon.ts";
 import { authority, pemOf } from "../verify/certificate-forge.ts";
 import { byEvidence, githubToken, onKubernetes } from "./attestation-snippets.ts";
@@ -37,6 +39,12 @@ test("the guide's configuration is taken without a warning", () => {
     [AUDIENCE, false],
   ]);
   expect(attestation).toMatchObject({ tls: "own-svid", x509pop: {}, joinToken: true });
+});
+
+const inNamespace = (namespace: string) => ({
+  namespace,
+  pod: { name: "flow-0", uid: "3b0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9" },
+  serviceaccount: { name: "flow", uid: "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798" },
 });
 
 // Claims as each platform documents them, as far as they matter here.
@@ -71,14 +79,18 @@ test.for([
     claims: {
       iss: "https://kubernetes.default.svc.cluster.local",
       sub: "system:serviceaccount:agents:flow",
-      "kubernetes.io": { namespace: "agents", serviceaccount: { name: "flow" } },
+      "kubernetes.io": inNamespace("agents"),
     },
-    other: { sub: "system:serviceaccount:default:flow" },
+    other: { sub: "system:serviceaccount:default:flow", "kubernetes.io": inNamespace("default") },
   },
 ])("the guide's entry for $platform is of its tokens, and not of others there", ({ entry, claims, other }) => {
-  const wanted = config().entries.find(({ name }) => name === entry)?.selectors ?? [];
-  expect(matches(wanted, selectorsOf(claims) ?? new Set())).toBe(true);
-  expect(matches(wanted, selectorsOf({ ...claims, ...other }) ?? new Set())).toBe(false);
+  const { entries, attestation } = config();
+  const wanted = entries.find(({ name }) => name === entry)?.selectors ?? [];
+  const cluster = attestation?.oidc.find(({ issuer }) => issuer === claims.iss)?.kubernetesCluster;
+  const proved = (of: JsonObject) =>
+    new Set([...(selectorsOf(of) ?? []), ...(cluster === undefined ? [] : kubernetesSelectorsOf(of, cluster))]);
+  expect(matches(wanted, proved(claims as JsonObject))).toBe(true);
+  expect(matches(wanted, proved({ ...claims, ...other } as JsonObject))).toBe(false);
 });
 
 test("the guide's jobs and pods ask for tokens that are for this broker", () => {
@@ -108,17 +120,22 @@ test(
   async () => {
     await using daemon = await startDaemon({});
     const ca = pemOf("CERTIFICATE", authority().der);
+    // Kubernetes answers with what the path names; nothing else of it is here.
+    writeFileSync(join(daemon.directory, "kubectl"), '#!/bin/sh\n[ "$1 $2" = "get --raw" ] && echo "$3"\n', {
+      mode: 0o755,
+    });
     for (const name of ["machines-ca.pem", "worker.pem", "worker.key"]) writeFileSync(join(daemon.directory, name), ca);
     const { stdout } = await run("sh", [join(folder, "attestation.sh")], {
       cwd: daemon.directory,
       env: {
         ...process.env,
-        PATH: `${scripts}${delimiter}${process.env["PATH"] ?? ""}`,
+        PATH: `${scripts}${delimiter}${daemon.directory}${delimiter}${process.env["PATH"] ?? ""}`,
         STINT_OPERATOR_SOCKET: daemon.operatorSocket,
       },
     });
     expect(stdout).toContain(createHash("sha256").update(new X509Certificate(ca).raw).digest("hex"));
     expect(stdout).toMatch(/^worker /m);
+    expect(readFileSync(join(daemon.directory, "kubernetes-jwks.json"), "utf8")).toBe("/openid/v1/jwks\n");
     expect(readFileSync(join(daemon.directory, "worker.token"), "utf8")).toMatch(/^stint-join-worker-\S{43}\n$/);
     const { joinToken, machine } = await byEvidence(daemon.directory);
     expect(joinToken.joinTokenFile).toBe(join(daemon.directory, "worker.token"));

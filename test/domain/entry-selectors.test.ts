@@ -17,6 +17,7 @@ describe("the selectors of an entry are such as one workload can have", () => {
     { selectors: ["unix:uid:1001", "systemd:unit:flow.service"] },
     { selectors: [ISS] },
     { selectors: ["oidc:sub:me", ISS, "oidc:claim:a:b"] },
+    { selectors: ["k8s:ns:agents", "k8s:sa:flow", "k8s:cluster:prod"] },
     { selectors: [CA] },
     { selectors: ["x509pop:subject:cn:me", CA] },
     { selectors: ["join_token:name:flow"] },
@@ -28,6 +29,8 @@ describe("the selectors of an entry are such as one workload can have", () => {
     { selectors: ["unix:uid:1001", ISS] },
     { selectors: ["systemd:unit:flow.service", "join_token:name:flow"] },
     { selectors: [ISS, CA] },
+    { selectors: [ISS, "k8s:cluster:prod"] },
+    { selectors: ["unix:uid:1001", "k8s:cluster:prod"] },
     { selectors: ["join_token:name:flow", CA] },
   ])("and not as $selectors", ({ selectors }) => {
     expect(() => parseEntryContent(entryOf(selectors))).toThrow(refusal);
@@ -37,21 +40,24 @@ describe("the selectors of an entry are such as one workload can have", () => {
 test.for([
   { without: "its issuer", selectors: ["oidc:sub:me"] },
   { without: "its issuer", selectors: ["oidc:claim:repository:me/mine"] },
+  { without: "its cluster", selectors: ["k8s:ns:agents", "k8s:sa:flow"] },
   { without: "its CA", selectors: ["x509pop:subject:cn:me"] },
   { without: "its CA", selectors: ["x509pop:san:dns:me.example", "x509pop:serial_number:7f"] },
 ])("an entry of $selectors is refused without $without, since another could say the same", ({ selectors }) => {
   expect(() => parseEntryContent(entryOf(selectors))).toThrow(refusal);
 });
 
-test.for([{ selectors: [ISS] }, { selectors: [CA] }, { selectors: ["join_token:name:a"] }])(
-  "evidence makes no agent: $selectors",
-  ({ selectors }) => {
-    expect(() => parseEntryContent({ kind: "agent", name: "a", selectors })).toThrow(refusal);
-    for (const entry of [
-      { kind: "verifier", name: "a", selectors, audiences: ["urn:a:b"] },
-      { kind: "operator", name: "a", selectors, role: "viewer" },
-    ] as const) {
-      expect(parseEntryContent(entry).selectors).toEqual(selectors);
-    }
-  },
-);
+test.for([
+  { selectors: [ISS] },
+  { selectors: ["k8s:cluster:prod", "k8s:ns:a"] },
+  { selectors: [CA] },
+  { selectors: ["join_token:name:a"] },
+])("evidence makes no agent: $selectors", ({ selectors }) => {
+  expect(() => parseEntryContent({ kind: "agent", name: "a", selectors })).toThrow(refusal);
+  for (const entry of [
+    { kind: "verifier", name: "a", selectors, audiences: ["urn:a:b"] },
+    { kind: "operator", name: "a", selectors, role: "viewer" },
+  ] as const) {
+    expect(parseEntryContent(entry).selectors).toEqual(selectors);
+  }
+});

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { matches, parseIssuerUrl, parseSelector, selector } from "../../src/domain/selector.ts";
 
 const DIGEST = "0123456789abcdef".repeat(4);
+const POD_UID = "3b0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9";
 const refusal = expect.objectContaining({ code: "INVALID_FIELD", metadata: { field: "selectors" } });
 
 // A value is of its form from the first character to the last: one that merely holds such a value would match what nobody meant.
@@ -59,6 +60,21 @@ describe.for([
     ],
   },
   { kind: "oidc:claim", taken: ["n:v", `${"n".repeat(128)}:v`], refused: [" n:v", `${"n".repeat(129)}:v`, "n m:v"] },
+  {
+    kind: "k8s:cluster",
+    taken: ["prod", "prod-1.eu_A", "a".repeat(128)],
+    refused: ["", "a b", "a/b", "a".repeat(129)],
+  },
+  { kind: "k8s:ns", taken: ["agents", "a-1", "a".repeat(63)], refused: ["Agents", "a.b", "-a", "a-", "a".repeat(64)] },
+  {
+    kind: "k8s:sa",
+    taken: ["flow", "flow.v1", "a".repeat(253)],
+    refused: ["", "a..b", ".a", "a.", "a/b", "a".repeat(254)],
+  },
+  { kind: "k8s:pod-name", taken: ["flow-7d9c5b8c4-x2x7p"], refused: ["Flow", "flow:x"] },
+  { kind: "k8s:node-name", taken: ["ip-10-0-0-1.eu-west-1.compute.internal"], refused: ["a_b", ""] },
+  { kind: "k8s:pod-uid", taken: [POD_UID], refused: [POD_UID.toUpperCase(), POD_UID.slice(1), `${POD_UID}0`] },
+  { kind: "k8s:sa-uid", taken: [POD_UID], refused: ["flow", ""] },
   { kind: "x509pop:ca", taken: [DIGEST], refused: [`${DIGEST}0`, `0${DIGEST}`, `x${DIGEST}`] },
   { kind: "x509pop:subject", taken: ["cn:W"], refused: ["xcn:W", "cn:", "cn:a\nb", "cn:a\u2028"] },
 ] as const)("$kind", ({ kind, taken, refused }) => {

@@ -1,13 +1,14 @@
 import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { LIMITS } from "../../domain/limits.ts";
+import type { JsonObject } from "../../domain/strict-json.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { fetchDocument, issuerUnusable } from "./issuer-document.ts";
 
 /** The keys of an issuer, from which a token's header picks one. */
 export type KeySet = ReturnType<typeof createLocalJWKSet>;
 
-/** Where an issuer's keys are found. */
-export type Discovery = {
+/** Whose keys are fetched. */
+export type KeyOwner = {
   /** As in the tokens' `iss`. */
   readonly issuer: string;
   /** CA certificates, PEM, that vouch for the issuer's host; absent: those that Node.js has. */
@@ -21,15 +22,33 @@ export type Discovery = {
  * @throws TokenRefusal when the keys can't be had in time, or the answer is about another issuer
  * @see OpenID Connect Discovery 1.0 sections 4 and 4.3
  */
-export async function discoverKeys({ issuer, roots, clock }: Discovery): Promise<KeySet> {
+export function discoverKeys(owner: KeyOwner): Promise<KeySet> {
+  const { issuer } = owner;
+  return inTime(owner, async (reach) => {
+    const metadata = await fetchDocument(metadataUrlOf(issuer), reach);
+    if (metadata["issuer"] !== issuer) throw issuerUnusable(`the metadata at ${issuer} is of another issuer`);
+    return keySetOf(await fetchDocument(keysUrlOf(metadata["jwks_uri"], issuer), reach), issuer);
+  });
+}
+
+/**
+ * Asks for an issuer's keys where they are known to be.
+ *
+ * @param jwksUri - https; whoever configured it has made sure.
+ * @throws TokenRefusal when the keys can't be had in time
+ */
+export function fetchKeys(owner: KeyOwner, jwksUri: string): Promise<KeySet> {
+  return inTime(owner, async (reach) => keySetOf(await fetchDocument(new URL(jwksUri), reach), owner.issuer));
+}
+
+async function inTime(
+  { issuer, roots, clock }: KeyOwner,
+  ask: (reach: { readonly roots: string | undefined; readonly over: AbortSignal }) => Promise<KeySet>,
+): Promise<KeySet> {
   const late = new AbortController();
   const cancel = clock.schedule(LIMITS.issuerFetchMs, () => late.abort());
   try {
-    const reach = { roots, over: late.signal };
-    const metadata = await fetchDocument(metadataUrlOf(issuer), reach);
-    if (metadata["issuer"] !== issuer) throw issuerUnusable(`the metadata at ${issuer} is of another issuer`);
-    const keys = await fetchDocument(keysUrlOf(metadata["jwks_uri"], issuer), reach);
-    return keySetOf(keys as unknown as JSONWebKeySet, issuer);
+    return await ask({ roots, over: late.signal });
   } catch (thrown) {
     throw late.signal.aborted ? issuerUnusable(`${issuer} did not answer within ${LIMITS.issuerFetchMs} ms`) : thrown;
   } finally {
@@ -50,9 +69,10 @@ function keysUrlOf(text: unknown, issuer: string): URL {
   throw issuerUnusable(`the keys of ${issuer} are not at an https URL`);
 }
 
-function keySetOf(keys: JSONWebKeySet, issuer: string): KeySet {
+/** @throws TokenRefusal for a document that is no JSON Web Key Set */
+export function keySetOf(document: JsonObject, issuer: string): KeySet {
   try {
-    return createLocalJWKSet(keys);
+    return createLocalJWKSet(document as unknown as JSONWebKeySet);
   } catch {
     throw issuerUnusable(`the keys of ${issuer} are no JSON Web Key Set`);
   }

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, type JSONWebKeySet, jwtVerify } from "jose";
+import { errors, jwtVerify } from "jose";
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { isObject, type JsonObject, parseStrictObject } from "../../domain/strict-json.ts";
@@ -7,7 +7,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { RefusedEvent, SecurityEvents, VerifiedEvent } from "../../ports/security-events.ts";
 import { parseJws } from "../../verify/compact-jws.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
-import { fetchDocument, issuerUnusable } from "./issuer-document.ts";
+import { fetchKeys } from "./discover-keys.ts";
 import { type KeyFinder, keepIssuerKeys } from "./issuer-keys.ts";
 import { TokenRefusal } from "./token-refusal.ts";
 import { ALGORITHMS } from "./trusted-tokens.ts";
@@ -34,7 +34,10 @@ const JTI_BYTES_MAX = 512;
  */
 export function createSecurityEvents(issuers: readonly EventIssuer[], clock: Clock): SecurityEvents {
   const trusted = new Map<unknown, { readonly issuer: EventIssuer; readonly keyFinder: KeyFinder }>(
-    issuers.map((issuer) => [issuer.issuer, { issuer, keyFinder: keepIssuerKeys(() => keysOf(issuer, clock), clock) }]),
+    issuers.map((issuer) => {
+      const owner = { issuer: issuer.issuer, roots: issuer.roots, clock };
+      return [issuer.issuer, { issuer, keyFinder: keepIssuerKeys(() => fetchKeys(owner, issuer.jwksUri), clock) }];
+    }),
   );
 
   return {
@@ -60,19 +63,6 @@ export function createSecurityEvents(issuers: readonly EventIssuer[], clock: Clo
       return contentOf(issuer, claims, secondsOf(clock.now()));
     },
   };
-}
-
-async function keysOf({ jwksUri, roots, issuer }: EventIssuer, clock: Clock) {
-  const late = new AbortController();
-  const cancel = clock.schedule(LIMITS.issuerFetchMs, () => late.abort());
-  try {
-    const keys = await fetchDocument(new URL(jwksUri), { roots, over: late.signal });
-    return createLocalJWKSet(keys as unknown as JSONWebKeySet);
-  } catch (thrown) {
-    throw thrown instanceof TokenRefusal ? thrown : issuerUnusable(`the keys of ${issuer} are no JSON Web Key Set`);
-  } finally {
-    cancel();
-  }
 }
 
 function partsOf(token: string): { readonly typ: unknown; readonly claims: JsonObject } | undefined {

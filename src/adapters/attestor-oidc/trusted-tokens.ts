@@ -5,7 +5,7 @@ import { addSeconds, secondsOf, type UnixSeconds } from "../../domain/time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { type Jws, parseJws } from "../../verify/compact-jws.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
-import { discoverKeys } from "./discover-keys.ts";
+import { discoverKeys, fetchKeys, keySetOf } from "./discover-keys.ts";
 import { type KeyFinder, keepIssuerKeys } from "./issuer-keys.ts";
 import { type TokenFault, TokenRefusal } from "./token-refusal.ts";
 
@@ -19,7 +19,12 @@ export type OidcIssuer = {
   readonly singleUse: boolean;
   /** CA certificates, PEM, that vouch for the issuer's host; absent: those that Node.js has. */
   readonly roots?: string;
+  /** Its keys, or where they are; absent: OIDC discovery tells. */
+  readonly keys?: IssuerKeys;
 };
+
+/** A JSON Web Key Set that is at hand, so that nobody is asked, or its URL: https. */
+export type IssuerKeys = { readonly document: JsonObject } | { readonly uri: string };
 
 /** A token taken apart. */
 export type Token = {
@@ -72,8 +77,11 @@ export function createTrustedTokens<Issuer extends OidcIssuer>(
 }
 
 function trust<Issuer extends OidcIssuer>(issuer: Issuer, clock: Clock): Trusted<Issuer> {
-  const discovery = { issuer: issuer.issuer, roots: issuer.roots, clock };
-  return { issuer, keyFinder: keepIssuerKeys(() => discoverKeys(discovery), clock) };
+  const { keys } = issuer;
+  if (keys !== undefined && "document" in keys) return { issuer, keyFinder: keySetOf(keys.document, issuer.issuer) };
+  const owner = { issuer: issuer.issuer, roots: issuer.roots, clock };
+  const ask = keys === undefined ? () => discoverKeys(owner) : () => fetchKeys(owner, keys.uri);
+  return { issuer, keyFinder: keepIssuerKeys(ask, clock) };
 }
 
 /** @throws TokenRefusal of the form, whose message is what was expected */
