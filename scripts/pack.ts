@@ -56,7 +56,10 @@ async function packStint(): Promise<void> {
 function packSdk(): void {
   const folder = at("dist/stint-sdk");
   compile("tsconfig.sdk.json");
-  cpSync(at("src/gen"), resolve(folder, "gen"), { recursive: true });
+  // Envoy's contracts are the broker's alone.
+  for (const contracts of ["spiffe", "stint"]) {
+    cpSync(at("src/gen", contracts), resolve(folder, "gen", contracts), { recursive: true });
+  }
   copy(["LICENSE"], folder);
   if (existsSync(at("src/sdk/README.md"))) {
     cpSync(at("src/sdk/README.md"), resolve(folder, "README.md"));

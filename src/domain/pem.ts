@@ -20,9 +20,9 @@ export function certificatesInPem(text: string): readonly Uint8Array[] {
 /**
  * A block of PEM, with a line feed at its end.
  *
- * @see RFC 7468 sections 5 and 13
+ * @see RFC 7468 sections 5, 6, 10 and 13
  */
-export function pemOf(label: "CERTIFICATE" | "PUBLIC KEY", der: Uint8Array): string {
+export function pemOf(label: "CERTIFICATE" | "PUBLIC KEY" | "PRIVATE KEY" | "X509 CRL", der: Uint8Array): string {
   const lines =
     Buffer.from(der.buffer, der.byteOffset, der.byteLength)
       .toString("base64")

@@ -90,12 +90,12 @@ function identitiesOf(caller: Attested, ports: ProcessIdentitiesPorts): readonly
  *
  * @param attested - the process at the other end, as it is now; called for every act.
  * @param kind - of the SVIDs; only steps have WIT-SVIDs.
- * @param isWanted - which of its identities the subscriber wants.
+ * @param wantedOf - which of its identities the subscriber wants, of all that the process has now, in their order.
  */
 export function processIdentities(
   attested: () => Promise<Attested>,
   kind: "x509-svid" | "wit-svid",
-  isWanted: (identity: SvidIdentity) => boolean,
+  wantedOf: (identities: readonly SvidIdentity[]) => readonly SvidIdentity[],
   ports: ProcessIdentitiesPorts,
 ): SvidSource {
   let told: () => void = () => undefined;
@@ -115,7 +115,7 @@ export function processIdentities(
       followAs(caller);
       const all = identitiesOf(caller, ports);
       refusal = all.length === 0 ? whyNone(caller, ports) : undefined;
-      return all.filter((one) => (one.kind === "step" || kind === "x509-svid") && isWanted(one));
+      return wantedOf(kind === "x509-svid" ? all : all.filter((one) => one.kind === "step"));
     },
     async issue(wanted) {
       const caller = await attested();

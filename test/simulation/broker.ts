@@ -252,7 +252,7 @@ export async function startBroker(ground: Ground) {
         processIdentities(
           () => attested(to),
           kind,
-          () => true,
+          (identities) => identities,
           all,
         ),
         sink,

@@ -1,4 +1,4 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import {
   type handleUnaryCall,
   Metadata,
@@ -14,7 +14,7 @@ import type { Peer } from "../../ports/attestor.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { ServedOutcome, Tracing } from "../../ports/tracing.ts";
-import { type Received, receivedMessage } from "../../wire/service-definition.ts";
+import { methodDefinitionOf, type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { STATUS_OF } from "../../wire/status-of.ts";
 
@@ -161,11 +161,14 @@ function refusalOutcome(thrown: unknown): ServedOutcome {
 /**
  * Refuses every call without the endpoint's security header, health and reflection included.
  *
+ * @param without - services of which no client sends it.
  * @see SPIFFE Workload Endpoint section 6.1
  */
-export function requireSecurityHeader(name: string): ServerInterceptor {
+export function requireSecurityHeader(name: string, without: readonly DescService[] = []): ServerInterceptor {
+  const exempt = new Set(without.flatMap(({ methods }) => methods.map((method) => methodDefinitionOf(method).path)));
   const refusal = serviceErrorOf(invalidField(name, "metadata of this name with the value true"));
-  return (_method, call) => {
+  return (method, call) => {
+    if (exempt.has(method.path)) return call as ServerInterceptingCall;
     // The call itself starts otherwise, and is not wrapped: a ServerInterceptingCall passes on all that is received and sent, too.
     const start = call.start.bind(call);
     call.start = (listener) =>

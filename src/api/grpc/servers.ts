@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { Server } from "@grpc/grpc-js";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Attested } from "../../domain/stages.ts";
+import { SecretDiscoveryService } from "../../gen/envoy/service/secret/v3/sds_pb.js";
 import { API } from "../../gen/spiffe/broker/api_pb.js";
 import { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
 import { Approvals } from "../../gen/stint/v1/approvals_pb.js";
@@ -48,6 +49,7 @@ import { type PrincipalsPorts, principalsHandlers } from "./principals.ts";
 import { type RetentionPorts, retentionHandlers } from "./retention.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
 import { type RiskPorts, riskHandlers } from "./risk.ts";
+import { secretDiscoveryHandlers } from "./secret-discovery.ts";
 import { type StatusPorts, statusHandlers } from "./status.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
 import { type ToolsPorts, toolsHandlers } from "./tools.ts";
@@ -96,6 +98,9 @@ const OPTIONS = {
   "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
 } as const;
 
+/** Envoy knows nothing of the Workload API's header. */
+const WITHOUT_HEADER = [SecretDiscoveryService];
+
 /** For clients that have no identity yet: they come for one answer, and may not stay for more. */
 const STRANGERS = {
   "grpc.max_connection_idle_ms": 15_000,
@@ -108,7 +113,7 @@ const STRANGERS = {
 export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const server = new Server({
     ...OPTIONS,
-    interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io")],
+    interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io", WITHOUT_HEADER)],
   });
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
@@ -116,8 +121,10 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Authorizations, authorizationsHandlers(endpoint, ports.authorizations));
   addService(server, Tools, toolsHandlers(endpoint, ports.tools));
   addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
+  addService(server, SecretDiscoveryService, secretDiscoveryHandlers(endpoint, ports.workloadApi));
   addService(server, Callers, callersHandlers(endpoint, ports.callers));
-  return serving(server, [Steps, Credentials, Revocations, Authorizations, Tools, SpiffeWorkloadAPI, Callers]);
+  const ours = [Steps, Credentials, Revocations, Authorizations, Tools, Callers];
+  return serving(server, [...ours, SpiffeWorkloadAPI, SecretDiscoveryService]);
 }
 
 /**
@@ -131,11 +138,11 @@ export function frontServer(
 ): Server {
   const server = new Server({
     ...OPTIONS,
-    interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io")],
+    interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io", WITHOUT_HEADER)],
   });
   addServiceBeside(server, Credentials, issuingHandlers(endpoint, ports), raw);
   addServiceBeside(server, SpiffeWorkloadAPI, tokenHandlers(endpoint, ports), raw);
-  const others = [Steps, Revocations, Authorizations, Tools, Callers];
+  const others = [Steps, Revocations, Authorizations, Tools, Callers, SecretDiscoveryService];
   const contracts = [...reflectionContracts(), healthContract()];
   for (const service of [...others, ...contracts]) addServiceBeside(server, service, {}, raw);
   return server;

@@ -4,8 +4,9 @@ import type { Cancel } from "../../ports/clock.ts";
 import { openSvidStream, type StreamedSvid, type SvidSource, type SvidStreamPorts } from "../../stream/svid-stream.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
-import { begin, type Endpoint } from "./call.ts";
+import type { Endpoint } from "./call.ts";
 import { newestState } from "./newest-state.ts";
+import { streamActs } from "./stream-acts.ts";
 
 export type SvidStreamHandler<Request, Response> = {
   /** The name that the call is logged and counted by; later issuances on the stream have this name and `.Renew`. */
@@ -31,10 +32,9 @@ export function svidStreamHandler<Request, Response>(
   ports: SvidStreamPorts,
 ): handleServerStreamingCall<Received<Request>, Response> {
   return (call) => {
-    const begun = begin(endpoint, handler.method, call);
+    const acts = streamActs(endpoint, handler.method, call);
     const put = newestState(call);
     const first = Promise.withResolvers<void>();
-    let act = begun;
     let isDelivered = false;
     let isOver = false;
     const ends: Cancel[] = [];
@@ -46,13 +46,14 @@ export function svidStreamHandler<Request, Response>(
     call.on("cancelled", finish);
     call.on("close", finish);
 
-    const opened = begun.run(() => {
-      const source = handler.sourceOf(receivedMessage(call.request), () => act.attested());
+    const opened = acts.run(() => {
+      const source = handler.sourceOf(receivedMessage(call.request), acts.attested);
       const stream = openSvidStream(
-        { ...source, issue: (wanted) => inItsOwnAct(() => source.issue(wanted)) },
+        acts.sourceOf(source),
         {
           deliver(svids) {
             isDelivered = true;
+            acts.answered();
             put(() => handler.messageOf(svids));
             first.resolve();
           },
@@ -67,12 +68,6 @@ export function svidStreamHandler<Request, Response>(
       return first.promise;
     });
     opened.catch(fail);
-
-    function inItsOwnAct<T>(issue: () => Promise<T>): Promise<T> {
-      if (!isDelivered) return issue();
-      act = begin(endpoint, `${handler.method}.Renew`, call);
-      return act.run(issue);
-    }
 
     function fail(thrown: unknown): void {
       if (isOver) return;

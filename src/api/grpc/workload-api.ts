@@ -6,7 +6,7 @@ import type { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js
 import type { Cancel } from "../../ports/clock.ts";
 import type { KeyPair } from "../../ports/key-pairs.ts";
 import { processIdentities } from "../../stream/process-identities.ts";
-import { hintOf, spiffeIdOf } from "../../stream/svid-identity.ts";
+import { hintOf, type SvidIdentity, spiffeIdOf } from "../../stream/svid-identity.ts";
 import type { StreamedSvid, SvidStreamPorts } from "../../stream/svid-stream.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
@@ -42,7 +42,7 @@ export function workloadApiHandlers(endpoint: Endpoint, ports: WorkloadApiPorts)
       endpoint,
       {
         method: `${SERVICE}.FetchX509SVID`,
-        sourceOf: (_request, attested) => processIdentities(attested, "x509-svid", () => true, ports),
+        sourceOf: (_request, attested) => processIdentities(attested, "x509-svid", (all) => all, ports),
         messageOf: (svids) => x509SvidsMessageOf(svids, ports),
         onChange: (changed) => onX509Change(changed, ports),
       },
@@ -92,8 +92,8 @@ function witHandlers(endpoint: Endpoint, ports: WorkloadApiPorts): WitHandlers {
         method: `${SERVICE}.FetchWITSVID`,
         sourceOf({ spiffeId }, attested) {
           const selected = selectedIdOf(spiffeId);
-          const isWanted = (id: string) => selected === undefined || id === selected;
-          return processIdentities(attested, "wit-svid", (one) => isWanted(spiffeIdOf(one)), ports);
+          const isWanted = (one: SvidIdentity) => selected === undefined || spiffeIdOf(one) === selected;
+          return processIdentities(attested, "wit-svid", (all) => all.filter(isWanted), ports);
         },
         messageOf: (svids) => ({ svids: svids.map(witSvidOf) }),
         // The message holds no bundle, but a key that leaves the bundle takes its WIT-SVIDs along.
