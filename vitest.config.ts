@@ -18,6 +18,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // The same for what is waited for: a second, which is the default, would be a time that a test asserts.
     expect: { poll: { timeout: 20_000 } },
+    // And for `vi.waitFor`, whose default no setting changes.
+    setupFiles: ["test/waiting.ts"],
     // A test that passes on the second try has found a bug.
     retry: 0,
     reporters: reportFile === undefined ? ["default"] : ["default", ["json", { outputFile: reportFile }]],
