@@ -109,6 +109,10 @@ generated: install ## is src/gen what proto says?
 packages: install ## build both packages as tarballs, install them elsewhere, import and run what they promise
 	@node scripts/check-packages.ts
 
+.PHONY: image
+image: install ## dist/image/stint.oci.tar: the container image, built without a container runtime; needs Debian or its like, linux/amd64
+	@node scripts/image.ts
+
 .PHONY: test
 test: install ## the tests, with the programs bundled as they are shipped; ONLY=test/domain narrows them
 	@node scripts/bundle-for-tests.ts $(TEST_PROGRAMS)
