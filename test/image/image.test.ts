@@ -11,14 +11,20 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { stringify } from "yaml";
+import { createStint } from "../../src/sdk/runtime/index.ts";
+import { jwkOf } from "../adapters/attestor-oidc/loopback-issuer.ts";
 import { isMissing } from "../conformance/toolchain.ts";
 import type { LogLine } from "../daemon.ts";
+import { manifest } from "../deploy/manifests.ts";
+import { forge, rsaSigner, signature } from "../verify/token-forge.ts";
 
 // There is no container runtime here: what one does with an image (layers on one another, a root that is read-only, another user, proc and
 // volumes mounted) is done by unshare, mount and chroot.
@@ -108,79 +114,100 @@ describe.skipIf(isUnable)("the container image", () => {
     expect(existsSync(join(rootfs, "bin"))).toBe(false);
   });
 
-  test("is a broker on a root that is read-only, and says so to its own command line", async () => {
-    const { Entrypoint, Cmd } = image.config as Record<"Entrypoint" | "Cmd", readonly string[]>;
-    writeFileSync(
-      join(rootfs, "etc/stint/stint.yaml"),
-      stringify({
-        trust_domain: "example.org",
-        issuer: "https://broker.example.org",
-        data_directory: "/var/lib/stint/data",
-        workload: { socket: "/run/stint/workload.sock", mode: "0666" },
-        operator: { socket: "/run/stint/operator.sock" },
-        http: { listen: "127.0.0.1:0", plain_on_loopback: true },
-        ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
-        development: true,
-        entries: [],
-      }),
-    );
-    const container = start(rootfs, [...Entrypoint, ...Cmd]);
-    const serving = await container.said("serving");
-    expect((await fetch(`${serving["http"]}/jwks.json`)).status).toBe(200);
+  test("is the broker of the manifests, in their pod: on a root that is read-only, in volumes as a cluster makes them", async () => {
+    const cluster = apiServer();
+    const configuration = join(work, "configuration");
+    mkdirSync(configuration);
+    writeFileSync(join(configuration, "stint.yaml"), manifest("ConfigMap")["data"]["stint.yaml"]);
+    writeFileSync(join(configuration, "jwks.json"), JSON.stringify({ keys: [cluster.jwk] }));
+    const pod = manifest("StatefulSet")["spec"].template.spec;
+    const [sockets, stintd] = [pod.initContainers[0], pod.containers[0]];
 
+    // One after another, in volumes that both have.
+    const container = start(rootfs, configuration, [
+      sockets.command,
+      [...(image.config["Entrypoint"] as string[]), ...(image.config["Cmd"] as string[])],
+    ]);
+    const serving = await container.said("serving");
     const pid = Number(
       execFileSync("pgrep", ["--newest", "--uid", String(UID), "--parent", String(container.child.pid)]),
     );
-    const [root] = readFileSync(`/proc/${pid}/mountinfo`, "utf8")
+    const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8")
       .split("\n")
-      .filter((line) => line.split(" ")[4] === "/");
-    expect(root?.split(" ")[5]).toMatch(/^ro\b/);
-    const [node = "", , , , stintd = ""] = Entrypoint;
-    const status = [
-      node,
-      stintd.replace("stintd.js", "stint.js"),
-      "--operator-socket",
-      "/run/stint/operator.sock",
-      "-o",
-      "json",
-      "status",
-    ];
-    const inside = [
-      "--target",
-      String(pid),
-      "--mount",
-      "--pid",
-      "--root",
-      "--wd",
-      "--setuid",
-      String(UID),
-      "--setgid",
-      String(UID),
-    ];
-    expect(JSON.parse(execFileSync("nsenter", [...inside, ...status], { encoding: "utf8", env: {} }))).toMatchObject({
-      ready: true,
+      .map((line) => line.split(" "));
+    expect(mounts.find(([, , , , at]) => at === "/")?.[5]).toMatch(/^ro\b/);
+    expect(stintd.volumeMounts.map(({ mountPath }: { mountPath: string }) => mountPath).toSorted()).toEqual(
+      mounts
+        .map(([, , , , at = ""]) => at)
+        .filter((at) => /stint/.test(at))
+        .toSorted(),
+    );
+
+    // As `kubectl exec` enters it.
+    const [node = "", , , , program = ""] = image.config["Entrypoint"] as string[];
+    const socket = "/run/stint/sockets/operator.sock";
+    const operator = [node, program.replace("stintd.js", "stint.js"), "--operator-socket", socket];
+    const user = ["--setuid", String(UID), "--setgid", String(UID)];
+    const inside = ["--target", String(pid), "--mount", "--pid", "--root", "--wd", ...user];
+    const { path, httpHeaders } = stintd.readinessProbe.httpGet;
+    expect(await asked(String(serving["operations"]), path, httpHeaders[0].value)).toMatchObject({ status: 200 });
+    const operating = (...args: readonly string[]) =>
+      execFileSync("nsenter", [...inside, ...operator, ...args], { encoding: "utf8", env: {} });
+    const bundle = JSON.stringify(JSON.parse(operating("federation", "bundles")).trust_domains["example.org"]);
+    expect(await asked(String(serving["http"]), "/jwks.json", "stint.stint.svc")).toMatchObject({ status: 200 });
+
+    const tokenFile = join(work, "token");
+    writeFileSync(tokenFile, cluster.token());
+    using stint = createStint({
+      brokerEndpoint: `tcp://127.0.0.1:${serving["brokerPort"]}`,
+      agent: "researcher",
+      attestation: {
+        address: `127.0.0.1:${serving["attestationPort"]}`,
+        trust: { trustDomain: "example.org", bundle },
+        evidence: { oidcTokenFile: tokenFile },
+      },
     });
+    const searching = {
+      type: "mcp_tool",
+      locations: ["https://mcp.example.org/mcp"],
+      identifier: "search",
+      actions: ["read"],
+    };
+    const grant = [{ ...searching, datatypes: ["internal"] }] as never;
+    const options = { runId: "in-a-pod", step: "look-up", grant, executor: "any" } as const;
+    expect(
+      await stint.withStep(options, async (step) => (await step.jwtSvid("https://mcp.example.org/mcp")).spiffeId),
+    ).toBe("spiffe://example.org/agent/researcher/run/in-a-pod/step/look-up/1");
+
+    expect(operating("-o", "jsonl", "history", "steps")).toContain('"in-a-pod"');
     process.kill(pid, "SIGTERM");
     expect(await container.exited).toBe(0);
   });
 });
 
-/** Starts a command as a container runtime would; ends with the test. */
-function start(rootfs: string, command: readonly string[]) {
-  const volume = `mount -t tmpfs -o uid=${UID},gid=${UID},mode=0755 tmpfs`;
+/** Starts commands one after another as a pod does its containers: on one root, in the same volumes; ends with the test. */
+function start(rootfs: string, configuration: string, commands: readonly (readonly string[])[]) {
+  // A claim with `fsGroup` is root's and the group's; an emptyDir is everybody's.
+  const volume = (mode: string) => `mount -t tmpfs -o uid=0,gid=${UID},mode=${mode} tmpfs`;
+  const quoted = commands.map((command) => command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" "));
+  const enter = `chroot --userspec=${UID}:${UID} --groups=${UID} "$0"`;
   const script = [
     'mount --bind "$0" "$0"',
     'mount -t proc proc "$0/proc"',
     'mount --bind /dev "$0/dev"',
-    `${volume} "$0/var/lib/stint"`,
-    `${volume} "$0/run/stint"`,
+    `mount --bind -o ro "$1" "$0/etc/stint"`,
+    `${volume("2775")} "$0/var/lib/stint"`,
+    `${volume("2777")} "$0/run/stint"`,
     'mount -o remount,bind,ro "$0"',
-    `exec chroot --userspec=${UID}:${UID} --groups= "$0" "$@"`,
+    ...quoted.map((command, index) => `${index === quoted.length - 1 ? "exec " : ""}${enter} ${command}`),
   ].join(" && ");
-  const isolated = ["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, rootfs];
-  const child: ChildProcess = spawn("unshare", [...isolated, ...command], {
+  const isolated = ["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script, rootfs, configuration];
+  const child: ChildProcess = spawn("unshare", isolated, {
     stdio: ["ignore", "inherit", "pipe"],
-    env: {},
+    // Any port that is free: other tests run beside this one.
+    env: Object.fromEntries(
+      ["HTTP", "OPERATIONS", "BROKER", "ATTESTATION"].map((one) => [`STINT_${one}_LISTEN`, "127.0.0.1:0"]),
+    ),
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   const exited = once(child, "exit").then(([status]) => status as number | null);
@@ -196,4 +223,32 @@ function start(rootfs: string, command: readonly string[]) {
         .on("close", () => reject(new Error(lines.join("\n"))));
     });
   return { child, exited, said };
+}
+
+/** Asks as a kubelet does: it looks at no certificate. */
+async function asked(
+  url: string,
+  path: string,
+  host: string,
+): Promise<{ readonly status: number; readonly body: string }> {
+  const question = request(`${url}${path}`, { rejectUnauthorized: false, agent: false, headers: { host } }).end();
+  const [answer] = (await once(question, "response")) as [IncomingMessage];
+  return { status: answer.statusCode ?? 0, body: await text(answer) };
+}
+
+/** The API server of a cluster, as far as it makes tokens for pods of one service account. */
+function apiServer() {
+  const key = { ...rsaSigner("cluster"), algorithm: "RS256" };
+  const now = Math.floor(Date.now() / 1_000);
+  const claims = {
+    ...{ iss: "https://kubernetes.default.svc.cluster.local", aud: ["https://stint.stint.svc:8443"] },
+    ...{ iat: now, nbf: now, exp: now + 600, sub: "system:serviceaccount:agents:flow" },
+    "kubernetes.io": {
+      namespace: "agents",
+      pod: { name: "flow-0", uid: "3b0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9" },
+      serviceaccount: { name: "flow", uid: "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798" },
+    },
+  };
+  const header = JSON.stringify({ alg: "RS256", kid: key.kid });
+  return { jwk: jwkOf(key), token: () => forge(header, JSON.stringify(claims), signature(key, "RS256")) };
 }

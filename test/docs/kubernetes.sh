@@ -1,0 +1,20 @@
+set -eu
+#region apply
+skopeo copy oci-archive:dist/image/stint.oci.tar docker://registry.example.org/stint:0.1.0
+kubectl apply -f deploy/kubernetes/stint.yaml
+kubectl get --raw /openid/v1/jwks > jwks.json
+kubectl -n stint create configmap stint-cluster-keys --from-file=jwks.json
+kubectl label namespace agents stint.example.org/client=true
+#endregion
+#region look
+stint() {
+  kubectl -n stint exec stint-0 -c stintd -- node /opt/stint/dist/bundle/esm/stint.js \
+    --operator-socket /run/stint/sockets/operator.sock "$@"
+}
+stint status
+stint history steps
+#endregion
+#region bundle
+stint federation bundles | jq '.trust_domains["example.org"]' > bundle.json
+kubectl -n agents create configmap stint-bundle --from-file=bundle.json
+#endregion
