@@ -5,6 +5,7 @@ import type { NoteKey } from "../domain/signed-note.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { ExchangeConfig } from "./exchanges-section.ts";
 import type { Finding } from "./finding.ts";
+import type { NatsConfig } from "./nats-section.ts";
 import type { PoliciesConfig } from "./policies-section.ts";
 import type { LOG_LEVELS } from "./schema.ts";
 import type { TracingConfig } from "./tracing-section.ts";
@@ -116,6 +117,8 @@ export type Config = {
     readonly roots?: string;
     readonly receive: readonly EventIssuerConfig[];
   };
+  /** Absent: the deny-list is told on no message bus. */
+  readonly nats?: NatsConfig;
   /** What keeps the private keys: files in the data directory, or a PKCS #11 token. */
   readonly keyManager:
     | { readonly kind: "disk" }

@@ -11,6 +11,7 @@ import { externalPolicyWarnings } from "./external-policy-section.ts";
 import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
 import { kernelUser } from "./kernel-user.ts";
 import { readLocalAccounts } from "./local-accounts.ts";
+import { natsOf } from "./nats-section.ts";
 import { policiesOf } from "./policies-section.ts";
 import { type FileSettings, fileSchema } from "./schema.ts";
 import { schemaFindings } from "./schema-findings.ts";
@@ -194,6 +195,7 @@ function configOf(
         ...(roots !== undefined && { roots }),
       })),
     },
+    ...(file.nats !== undefined && { nats: natsOf(file.nats) }),
     keyManager: keyManagerOf(file.key_manager),
     ...(file.upstream_authority.disk !== undefined && {
       upstreamAuthority: upstreamFilesOf(file.upstream_authority.disk),

@@ -27,6 +27,7 @@ import {
   whole,
   yesNo,
 } from "./fields.ts";
+import { natsSection } from "./nats-section.ts";
 import { policiesSection } from "./policies-section.ts";
 import { principalsSection } from "./principals-section.ts";
 import { retentionSection } from "./retention-section.ts";
@@ -202,6 +203,9 @@ export const fileSchema = section({
       "JWT-SVIDs name their place in an OAuth Token Status List, served at /status: for verifiers that poll. Each token is longer by 150 bytes.",
     ),
   ssf: ssfSection.prefault({}),
+  nats: natsSection
+    .optional()
+    .describe("NATS, on which the deny-list is told to verifiers that are too many for one broker. Absent: nobody."),
   key_manager: section({
     pkcs11: section({
       module: absolutePath().describe("Shared library of the module."),
@@ -270,6 +274,7 @@ export const fileSchema = section({
     { path: ["status_lists"], is: file.status_lists },
     { path: ["ssf", "transmit"], is: file.ssf.transmit },
     { path: ["ssf", "receive"], is: file.ssf.receive.length > 0 },
+    { path: ["nats"], is: file.nats !== undefined },
   ];
   for (const { path } of overHttp.filter(({ is }) => is && file.http === undefined)) {
     context.addIssue({ code: "custom", path, message: "expected http too, which serves this" });

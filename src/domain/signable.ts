@@ -5,6 +5,7 @@ import { type CrlFacts, certificateList } from "./crl.ts";
 import { sha256Hex } from "./digest.ts";
 import { p1363FromDer } from "./ecdsa-signature.ts";
 import { BrokerError } from "./errors.ts";
+import { FEED_MESSAGE_TYPE, type FeedMessageFacts, feedMessageClaims } from "./feed-message.ts";
 import { authorityIdOf } from "./public-key.ts";
 import { type SecurityEventFacts, securityEventClaims } from "./security-event.ts";
 import type { RecordedDraft } from "./stages.ts";
@@ -64,6 +65,15 @@ export function signableStatusList(key: KeyName, facts: StatusListFacts): Uint8A
  */
 export function signableSecurityEvent(key: KeyName, facts: SecurityEventFacts): Uint8Array {
   return signableEventToken(key, "secevent+jwt", securityEventClaims(facts));
+}
+
+/**
+ * The bytes of a message of the feed on a bus, as `signableStatusList` makes those of a list.
+ *
+ * @throws BrokerError AUTHORITY_UNAVAILABLE
+ */
+export function signableFeedMessage(key: KeyName, facts: FeedMessageFacts): Uint8Array {
+  return signableEventToken(key, FEED_MESSAGE_TYPE, feedMessageClaims(facts));
 }
 
 function signableEventToken({ authorityId, family }: KeyName, typ: string, claims: object): Uint8Array {

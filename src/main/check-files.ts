@@ -9,6 +9,7 @@ import { checkInForce } from "./certificate-life.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
 import { exchangeFiles } from "./exchanges.ts";
 import { opaFiles } from "./external-policy.ts";
+import { natsFiles } from "./fan-out.ts";
 import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
 import { checkDeclared } from "./policies.ts";
@@ -77,6 +78,10 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   if (config.ssf.roots !== undefined) {
     const { setting, read } = eventRootFiles(config.ssf.roots);
     checks.push({ key: setting, check: read });
+  }
+  if (config.nats !== undefined) {
+    const { setting, paths, read } = natsFiles(config.nats);
+    if (paths.length > 0) checks.push({ key: setting, isPrivate: true, check: read });
   }
   const ofEvents = securityEventFiles(config.ssf.receive, ports.clock);
   if (ofEvents !== undefined) checks.push({ key: ofEvents.setting, check: ofEvents.read });

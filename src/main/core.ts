@@ -177,7 +177,9 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
         // WIT-SVIDs and transaction tokens are JWTs too: one setting for these families.
         "wit-svid": config.authority.jwtAuthoritySeconds,
         "txn-token": config.authority.jwtAuthoritySeconds,
-        ...(config.statusLists || config.ssf.transmit ? { events: config.authority.jwtAuthoritySeconds } : {}),
+        ...(config.statusLists || config.ssf.transmit || config.nats !== undefined
+          ? { events: config.authority.jwtAuthoritySeconds }
+          : {}),
       },
       rotation: config.authority,
       gate: suspensions,

@@ -183,6 +183,7 @@ const NO_SIGNER: Signer = {
     signCrl: notHere,
     signStatusList: notHere,
     signSecurityEvent: notHere,
+    signFeedMessage: notHere,
     destroy: notHere,
   },
   holds: () => false,

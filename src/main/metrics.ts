@@ -1,4 +1,5 @@
 import { createMetrics, type Metrics, type Sample } from "../adapters/metrics-prom/metrics-prom.ts";
+import type { FanOut, FanOutStatus } from "../close/fan-out.ts";
 import type { Core } from "./core.ts";
 import { UPSTREAM_SETTING } from "./open-signer.ts";
 
@@ -6,7 +7,7 @@ import { UPSTREAM_SETTING } from "./open-signer.ts";
 const VERIFIERS_SHOWN_MAX = 100;
 
 /** The metrics of a running broker. */
-export function metricsOf(core: Core): Metrics {
+export function metricsOf(core: Core, fanOut: FanOut | undefined): Metrics {
   const { authorities, counts, entries, files, openSteps, reassessment, receipts, readiness, store, upstream } = core;
   return createMetrics({
     ledgerSequence: () => store.ledger.head().sequence,
@@ -47,6 +48,7 @@ export function metricsOf(core: Core): Metrics {
         // Its expiry is a metric of its own.
         .filter(({ setting }) => setting !== UPSTREAM_SETTING)
         .map(({ setting, expiresAt }) => [{ certificate: setting.replace(/\.tls$/, "") }, expiresAt]),
+    fanOut: () => fanOut && fanOutSample(fanOut.status(), core),
     diskFreeBytes: () => store.disk()?.freeBytes,
     ledgerBytes: () => store.disk()?.ledgerBytes,
   });
@@ -81,4 +83,12 @@ function verifierLags({ store, receipts, entries }: Pick<Core, "store" | "receip
     .sort(([, one], [, other]) => other - one)
     .slice(0, VERIFIERS_SHOWN_MAX)
     .map(([entryId, lag]) => [{ verifier: names.get(entryId) ?? entryId }, lag]);
+}
+
+function fanOutSample({ through, beatAtMs, failures }: FanOutStatus, { clock }: Pick<Core, "clock">) {
+  return {
+    sequence: through,
+    failures,
+    heartbeatAgeSeconds: beatAtMs === undefined ? undefined : (clock.monotonicMs() - beatAtMs) / 1_000,
+  };
 }

@@ -1,5 +1,6 @@
 import type { Authority, KeyFamily } from "../domain/authority.ts";
 import type { CrlFacts } from "../domain/crl.ts";
+import type { FeedMessageFacts } from "../domain/feed-message.ts";
 import type { SecurityEventFacts } from "../domain/security-event.ts";
 import type { Recorded } from "../domain/stages.ts";
 import type { StatusListFacts } from "../domain/status-list.ts";
@@ -52,6 +53,12 @@ export type Signer = {
    * @see RFC 8417
    */
   signSecurityEvent(authorityId: string, facts: SecurityEventFacts): Promise<string>;
+  /**
+   * Makes and signs a message of the feed on a bus by a key for events, as `signStatusList` does.
+   *
+   * @throws BrokerError AUTHORITY_UNAVAILABLE when it definitely made no signature
+   */
+  signFeedMessage(authorityId: string, facts: FeedMessageFacts): Promise<string>;
   /** Destroys a key for good. */
   destroy(authorityId: string): Promise<void>;
 };

@@ -29,6 +29,12 @@ ssf:
   transmit: true
   roots: /etc/stint/event-roots.pem
   receive: [{issuer: "https://id.example.org", jwks_uri: "https://id.example.org/keys", audience: "https://stint.example.org"}]
+nats:
+  servers: ["tls://nats-1.example.org:4222", "tls://[2001:db8::1]:4222"]
+  subject: stint.example
+  replicas: 3
+  tls: {ca: /etc/stint/nats-ca.pem, certificate: /etc/stint/nats.pem, private_key: /etc/stint/nats.key}
+  credentials_file: /etc/stint/nats.creds
 workers: 3
 limits: {open_steps: 500, connections_per_uid: 32, watchers: 100}
 ledger: {reserve_bytes: 33554432, disk_free_bytes_min: 134217728}
@@ -105,6 +111,17 @@ test("takes every key, in the units and words of the domain", () => {
           audience: "https://stint.example.org",
         },
       ],
+    },
+    nats: {
+      servers: ["nats-1.example.org:4222", "[2001:db8::1]:4222"],
+      isTls: true,
+      subject: "stint.example",
+      replicas: 3,
+      tls: {
+        ca: "/etc/stint/nats-ca.pem",
+        client: { certificate: "/etc/stint/nats.pem", privateKey: "/etc/stint/nats.key" },
+      },
+      login: { kind: "credentials", file: "/etc/stint/nats.creds" },
     },
     limits: { openStepsPerRuntime: 500, connectionsPerUid: 32, watchers: 100 },
     workers: 3,

@@ -11,7 +11,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a key that is misspelled",
     text: `${LEAST}data_direktory: /x\n`,
     findings: [
-      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, workers, ledger, log, tracing, authority, wit_svid, status_lists, ssf, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
+      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, workers, ledger, log, tracing, authority, wit_svid, status_lists, ssf, nats, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
     ],
   },
   {
@@ -31,6 +31,44 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "the same key twice",
     text: `${LEAST}issuer: https://other.example.org\n`,
     findings: ["stint.yaml:3:1: the same key a second time"],
+  },
+  {
+    what: "a message bus in plain text on another machine",
+    text: `${LEAST}http: {plain_on_loopback: true}\nnats: {servers: ["nats://nats.example.org:4222"]}\n`,
+    findings: [
+      expect.stringMatching(/^stint\.yaml:4:18: nats\.servers\[0\]: expected tls:\/\/, host and port/),
+    ] as never,
+  },
+  {
+    what: "a login in the address of a message bus",
+    text: `${LEAST}http: {plain_on_loopback: true}\nnats: {servers: ["tls://user:secret@nats.example.org:4222"]}\n`,
+    findings: [
+      expect.stringMatching(/^stint\.yaml:4:18: nats\.servers\[0\]: expected tls:\/\/, host and port/),
+    ] as never,
+  },
+  {
+    what: "a message bus that is no server",
+    text: `${LEAST}http: {plain_on_loopback: true}\nnats: {servers: []}\n`,
+    findings: ["stint.yaml:4:17: nats.servers: expected one server or more"],
+  },
+  {
+    what: "a message bus half in plain text, with files for TLS and two logins",
+    text: `${LEAST}http: {plain_on_loopback: true}\nnats:\n  servers: ["tls://n.example.org:4222", "nats://127.0.0.1:4222"]\n  tls: {certificate: /c.pem}\n  user: u\n  nkey_seed_file: /s\n  credentials_file: /c\n`,
+    findings: [
+      "stint.yaml:5:12: nats.servers: expected tls:// in all of them, or in none",
+      "stint.yaml:5:3: nats.password_file: expected user and password_file, or neither",
+      "stint.yaml:6:8: nats.tls: expected tls:// servers with it",
+      "stint.yaml:6:8: nats.tls: expected certificate and private_key, or neither",
+      "stint.yaml:9:21: nats.credentials_file: expected one of credentials_file, nkey_seed_file and password_file",
+    ],
+  },
+  {
+    what: "a message bus without the place where its keys are fetched",
+    text: `${LEAST}nats: {servers: ["nats://127.0.0.1:4222"], subject: "a b"}\n`,
+    findings: [
+      "stint.yaml:3:53: nats.subject: expected words of letters, digits, - and _ with dots between them, e.g. stint.example",
+      "stint.yaml:3:7: nats: expected http too, which serves this",
+    ],
   },
   {
     what: "a broker endpoint that is nowhere",

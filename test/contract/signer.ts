@@ -208,6 +208,21 @@ export function signerContract(
         },
       );
 
+      test("makes a message of the feed on a bus the same way, and none with a key for something else", async () => {
+        const said = { issuer: facts.issuer, kind: "heartbeat", epoch: "e1", atMs: 1, through: 2, keys: "k" } as const;
+        const { authorityId } = await signer.create("events", validity);
+        const [header = "", claims = ""] = (await signer.signFeedMessage(authorityId, said)).split(".");
+        const read = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString());
+        expect(read(header)).toEqual({ alg: "ES256", kid: authorityId, typ: "stint-feed+jwt" });
+        expect(read(claims)).toEqual({
+          ...{ iss: facts.issuer, kind: "heartbeat", epoch: "e1" },
+          ...{ at_ms: 1, through: 2, keys: "k" },
+        });
+        const other = await signer.create("jwt-svid", validity);
+        const refused = { code: "AUTHORITY_UNAVAILABLE" };
+        await expect(signer.signFeedMessage(other.authorityId, said)).rejects.toMatchObject(refused);
+      });
+
       test("makes none with a key that is not at hand", async () => {
         const refused = { code: "AUTHORITY_UNAVAILABLE" };
         await expect(signer.signStatusList("0".repeat(40), facts)).rejects.toMatchObject(refused);

@@ -31,7 +31,14 @@ const SOURCES: MetricsSources = {
   ...{ ledgerSequence: zero, ledgerCommits: zero, watchers: zero, openSteps: zero, waitingSteps: zero, revoked: zero },
   ...{ callsAllowed: zero, upstreamExpiry: zero, diskFreeBytes: zero, ledgerBytes: zero, isReady: () => true },
   ...{ judged: none, risks: none, issued: none, closed: none, denied: none, exchanges: none, exchangesStanding: none },
-  ...{ retentionRounds: none, prunedEvents: zero, verifierLag: none, authorityExpiry: none, certificateExpiry: none },
+  ...{
+    retentionRounds: none,
+    prunedEvents: zero,
+    fanOut: () => undefined,
+    verifierLag: none,
+    authorityExpiry: none,
+    certificateExpiry: none,
+  },
 };
 
 type Known = { readonly type: string; readonly labels: readonly string[] };

@@ -7,6 +7,7 @@ import {
   checkSignable,
   type KeyName,
   signableCrl,
+  signableFeedMessage,
   signableSecurityEvent,
   signableStatusList,
   signedEventToken,
@@ -79,6 +80,7 @@ export function memorySigner(options: {
 
     signStatusList: (authorityId, facts) => signEvent(authorityId, (key) => signableStatusList(key, facts)),
     signSecurityEvent: (authorityId, facts) => signEvent(authorityId, (key) => signableSecurityEvent(key, facts)),
+    signFeedMessage: (authorityId, facts) => signEvent(authorityId, (key) => signableFeedMessage(key, facts)),
 
     async destroy(authorityId) {
       keys.delete(authorityId);

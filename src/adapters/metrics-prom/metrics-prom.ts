@@ -15,6 +15,14 @@ const SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5
 /** Labels, then the value. Nobody outside can add to the labels: each set is closed or bounded. */
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
+/** How the telling of the deny-list on a message bus goes; what is not known is absent. */
+type FanOutSample = {
+  readonly sequence: number | undefined;
+  readonly heartbeatAgeSeconds: number | undefined;
+  /** Since the start. */
+  readonly failures: number;
+};
+
 /** Where the values come from, asked at each scrape. A value that can't be told just now is absent. */
 export type MetricsSources = {
   readonly ledgerSequence: () => number;
@@ -41,6 +49,7 @@ export type MetricsSources = {
   readonly authorityExpiry: () => readonly Sample[];
   readonly upstreamExpiry: () => number | undefined;
   readonly certificateExpiry: () => readonly Sample[];
+  readonly fanOut: () => FanOutSample | undefined;
   readonly diskFreeBytes: () => number | undefined;
   readonly ledgerBytes: () => number | undefined;
 };
@@ -139,6 +148,13 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge("stint_upstream_authority_expiry_timestamp_seconds", ofUpstream, sources.upstreamExpiry);
   const ofCertificate = "When a certificate expires that a listener shows from files; Unix seconds.";
   gauges("stint_certificate_expiry_timestamp_seconds", ofCertificate, ["certificate"], sources.certificateExpiry);
+  const ofTold =
+    "Sequence through which the stream on the message bus has all denials; NaN while that is not known, or without a bus.";
+  gauge("stint_fan_out_sequence", ofTold, () => sources.fanOut()?.sequence);
+  const ofBeat = "Age of the last heartbeat on the message bus; NaN before the first, or without a bus.";
+  gauge("stint_fan_out_heartbeat_age_seconds", ofBeat, () => sources.fanOut()?.heartbeatAgeSeconds);
+  const ofFailures = "Attempts to tell the deny-list on a message bus that failed and are made again.";
+  counter("stint_fan_out_failures_total", ofFailures, [], () => [[{}, sources.fanOut()?.failures ?? 0]]);
   gauge("stint_disk_free_bytes", "Free space on the ledger's disk.", sources.diskFreeBytes);
   gauge("stint_ledger_bytes", "Size of the ledger, its write-ahead log included.", sources.ledgerBytes);
 

@@ -10,6 +10,7 @@ import {
   checkSignable,
   type KeyName,
   signableCrl,
+  signableFeedMessage,
   signableSecurityEvent,
   signableStatusList,
   signedEventToken,
@@ -115,6 +116,7 @@ export async function openDiskSigner(options: {
 
     signStatusList: (authorityId, facts) => signEvent(authorityId, (key) => signableStatusList(key, facts)),
     signSecurityEvent: (authorityId, facts) => signEvent(authorityId, (key) => signableSecurityEvent(key, facts)),
+    signFeedMessage: (authorityId, facts) => signEvent(authorityId, (key) => signableFeedMessage(key, facts)),
 
     async destroy(authorityId) {
       const held = keys.get(authorityId);

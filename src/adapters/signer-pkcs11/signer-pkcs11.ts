@@ -8,6 +8,7 @@ import {
   checkSignable,
   type KeyName,
   signableCrl,
+  signableFeedMessage,
   signableSecurityEvent,
   signableStatusList,
   signedEventToken,
@@ -152,6 +153,7 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
 
     signStatusList: (authorityId, facts) => signEvent(authorityId, (key) => signableStatusList(key, facts)),
     signSecurityEvent: (authorityId, facts) => signEvent(authorityId, (key) => signableSecurityEvent(key, facts)),
+    signFeedMessage: (authorityId, facts) => signEvent(authorityId, (key) => signableFeedMessage(key, facts)),
 
     async destroy(authorityId) {
       if (!keys.delete(authorityId)) return;

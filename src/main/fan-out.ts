@@ -1,0 +1,73 @@
+import type { NatsCredentials, NatsLogin } from "../adapters/events-nats/nats-credentials.ts";
+import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
+import { readTlsFiles } from "../api/http/tls-files.ts";
+import type { DenialsInForce } from "../close/denials-in-force.ts";
+import { type FanOut, keepFanOut } from "../close/fan-out.ts";
+import type { Config } from "../config/config.ts";
+import type { NatsConfig } from "../config/nats-section.ts";
+import type { Log } from "../ports/log.ts";
+import { lifeOfFirst } from "./certificate-life.ts";
+import type { Closers } from "./closers.ts";
+import type { Core } from "./core.ts";
+import { pemCertificates } from "./pem-certificates.ts";
+import type { Files } from "./renewed-files.ts";
+
+/**
+ * Tells the deny-list on NATS where that is configured; where it is not, nothing of its library is loaded.
+ *
+ * @param denyList - in the bytes in which watchers are sent it.
+ * @throws BrokerError or UnsafeFileError when a file of the configuration can't be used. A bus that is not there keeps nobody from starting
+ */
+export async function openFanOut(
+  { nats, issuer }: Pick<Config, "nats" | "issuer">,
+  denyList: DenialsInForce<Uint8Array>,
+  { core, log }: { readonly core: Core; readonly log: Log },
+  closers: Closers,
+): Promise<FanOut | undefined> {
+  if (nats === undefined) return undefined;
+  const { servers, isTls: tls, subject, replicas } = nats;
+  const { current: credentials } = await core.files.follow(natsFiles(nats));
+  const { natsFeedBus } = await import("../adapters/events-nats/nats-feed-bus.ts");
+  const { authorities, signer, clock, suspensions, failed, notifier } = core;
+  const fanOut = keepFanOut({
+    ...{ authorities, signer, clock, notifier, denyList, issuer, failed },
+    ledger: core.store.ledger,
+    bus: natsFeedBus({ servers, tls, credentials, subject, replicas }),
+    ledgerIsDoubted: suspensions.ledgerIsDoubted,
+    rolledBack: (why) => suspensions.suspend("rollback", why),
+    delayed: (why) => log.recurring("the deny-list can't be told on NATS yet", { why }),
+  });
+  closers.push(() => fanOut.stop());
+  return fanOut;
+}
+
+/** The files by which NATS servers and the broker recognise each other; what they say when a connection is made counts. */
+export function natsFiles({ tls: { ca, client }, login }: NatsConfig): Files<NatsCredentials> {
+  return {
+    setting: "nats",
+    paths: [ca, client?.certificate, client?.privateKey, login?.file].filter((path) => path !== undefined),
+    read: async () => ({
+      ...(ca === undefined ? {} : { ca: (await pemCertificates(ca)).join("") }),
+      ...(client === undefined ? {} : { client: await clientIn(client) }),
+      ...(login === undefined ? {} : { login: await loginIn(login) }),
+    }),
+    ...(client !== undefined && { lifeOf: (read: NatsCredentials) => lifeOfFirst(read.client?.cert ?? "") }),
+  };
+}
+
+async function clientIn(files: Parameters<typeof readTlsFiles>[0]): Promise<NonNullable<NatsCredentials["client"]>> {
+  const { cert, key } = await readTlsFiles(files);
+  return { cert: String(cert), key: String(key) };
+}
+
+async function loginIn(login: NonNullable<NatsConfig["login"]>): Promise<NatsLogin> {
+  const text = String(await readPrivateFile(login.file));
+  switch (login.kind) {
+    case "credentials":
+      return { kind: login.kind, text };
+    case "nkey":
+      return { kind: login.kind, seed: text.trim() };
+    case "password":
+      return { kind: login.kind, user: login.user, password: text.replace(/\r?\n$/, "") };
+  }
+}

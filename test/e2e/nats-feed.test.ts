@@ -1,0 +1,42 @@
+import { decodeJwt } from "jose";
+import { beforeAll, describe, expect, test } from "vitest";
+import { buildNats, NATS_BUILD_MS_MAX, natsIsMissing, startNats } from "../conformance/nats/nats-server.ts";
+import { closeStep, issueJwt, openStep, sessionWith, startOwnDaemon } from "../faults/daemon-scene.ts";
+import { scrape } from "./metrics-text.ts";
+
+/** A start may be that of three processes, on a machine that may be busy. */
+const STARTS = { timeout: 120_000 } as const;
+
+describe.skipIf(natsIsMissing())("with NATS", () => {
+  beforeAll(buildNats, NATS_BUILD_MS_MAX);
+
+  test("a broker tells of an end on NATS, and each second that it has told all", STARTS, async () => {
+    const nats = await startNats();
+    const client = await nats.client();
+    const told: Record<string, unknown>[] = [];
+    client.subscribe("stint.*", { callback: (_, message) => void told.push(decodeJwt(message.string())) });
+    const daemon = await startOwnDaemon({
+      config: {
+        nats: { servers: [`nats://${nats.address}`] },
+        operations: { listen: "127.0.0.1:0", plain_on_loopback: true },
+      },
+    });
+    await expect.poll(() => told).toContainEqual(expect.objectContaining({ kind: "heartbeat" }));
+    const session = sessionWith(daemon);
+    const { stepId } = await openStep(session, "run");
+    await issueJwt(session, stepId);
+    await closeStep(session, stepId);
+    await expect.poll(() => told).toContainEqual(expect.objectContaining({ kind: "denied" }));
+    const { through } = told.find(({ kind }) => kind === "denied") ?? {};
+    await expect.poll(() => told.at(-1)).toMatchObject({ kind: "heartbeat", through });
+    expect(await scrape(daemon)).toContain(`stint_fan_out_sequence ${through}`);
+  });
+
+  test("a broker whose NATS is not there starts, and issues", STARTS, async () => {
+    const daemon = await startOwnDaemon({ config: { nats: { servers: ["nats://127.0.0.1:9"] } } });
+    const session = sessionWith(daemon);
+    const { stepId } = await openStep(session, "run");
+    await issueJwt(session, stepId);
+    await closeStep(session, stepId);
+  });
+});
