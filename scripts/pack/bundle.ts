@@ -9,7 +9,15 @@ const INSTALLED = ["@cedar-policy/cedar-wasm", "better-sqlite3", "koffi"] as con
 /** There for whoever installs it. */
 const OPTIONAL = ["pkcs11js", "pg-native"];
 /** Under which others' code may be given away with ours. */
-const LICENSES: ReadonlySet<string> = new Set(["MIT", "ISC", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "0BSD"]);
+const LICENSES: ReadonlySet<string> = new Set([
+  "MIT",
+  "ISC",
+  "Apache-2.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "0BSD",
+  "Unlicense",
+]);
 
 /**
  * Writes the programs into a package, and whose code is in them. A program that is made of a thousand files takes most of its start to

@@ -10,11 +10,12 @@ export {
   type VerificationFault,
 } from "../../verify/verification-error.ts";
 export { argumentsSha256 } from "./arguments-digest.ts";
+export type { BusConnection, BusMessage } from "./bus-connection.ts";
 export type { CheckedCall, CheckOptions } from "./call-check.ts";
 export type { VerifierClock } from "./clock.ts";
 export type { StepSignal } from "./denial-signals.ts";
 export type { StalenessBounds, Unfitness } from "./freshness.ts";
-export type { PollRevocation, StatusListRevocation } from "./issuer-settings.ts";
+export type { NatsRevocation, PollRevocation, StatusListRevocation } from "./issuer-settings.ts";
 export type { PresentedRequest } from "./presented-credentials.ts";
 export {
   PROOF_KINDS,

@@ -1,5 +1,6 @@
 import { parseBundleJson, parseSpiffeBundle, tokenKeysIn } from "../../domain/bundle.ts";
 import { BrokerError } from "../../domain/errors.ts";
+import { feedKeysDigest } from "../../domain/feed-message.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { type VerificationKey, verificationKeysOf } from "../../verify/verification-keys.ts";
@@ -16,6 +17,12 @@ export type IssuerKeys = {
   readonly bundles: ReadonlyMap<TrustDomain, TrustBundle>;
   /** When the documents were asked for that the keys are from; `undefined` before the first. */
   readonly sent: Instant | undefined;
+  /** Keys that sign lists and events, by `kid`. */
+  readonly eventKeys: ReadonlyMap<string, VerificationKey>;
+  /** `feedKeysDigest` of all of them; `undefined` before the first. */
+  readonly digest: string | undefined;
+  /** Fetches them, or waits for what is under way; but begins nothing within so many milliseconds of the last. */
+  unlessWithin(ms: number): Promise<void>;
   /** What went wrong last, until something has gone well. */
   readonly failure: string | undefined;
   /**
@@ -33,6 +40,10 @@ export type IssuerKeysOptions = {
   readonly trustDomain: TrustDomain;
   readonly place: IssuerPlace;
   readonly clock: VerifierClock;
+  /** How often they are fetched; spread, where that is more than seconds. Default: a withdrawn key is believed for five seconds. */
+  readonly refreshMs?: number;
+  /** How long after a fetch that failed the next one is due. Default: as of every refresh. */
+  readonly retryMs?: number;
   /** Called after each fetch, whatever came of it. */
   readonly onFetched: () => void;
 };
@@ -48,9 +59,10 @@ const EVENT_KEYS = "/keys/events.json";
 
 /** Keeps the keys of an issuer as they are published. */
 export function keepIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
-  const { issuer, trustDomain, place, clock } = options;
+  const { issuer, trustDomain, place, clock, refreshMs = REFRESH_MS, retryMs } = options;
   const bundles = new Map<TrustDomain, TrustBundle>();
   let eventKeys: ReadonlyMap<string, VerificationKey> = new Map();
+  let digest: string | undefined;
   let texts: { readonly bundle: string; readonly events: string } | undefined;
   let sent: Instant | undefined;
   let failure: string | undefined;
@@ -76,7 +88,9 @@ export function keepIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
 
   function take(bundle: string, events: string): void {
     const { jwtKeys, witKeys, x509 } = parseSpiffeBundle(bundle);
-    eventKeys = verificationKeysOf(tokenKeysIn(parseBundleJson(events, "events"), "sig", "events"));
+    const eventSet = parseBundleJson(events, "events");
+    eventKeys = verificationKeysOf(tokenKeysIn(eventSet, "sig", "events"));
+    digest = feedKeysDigest({ bundle: parseBundleJson(bundle, "bundle")["keys"], events: eventSet["keys"] });
     bundles.set(trustDomain, {
       trustDomain,
       keys: verificationKeysOf(jwtKeys),
@@ -89,7 +103,9 @@ export function keepIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     texts = { bundle, events };
   }
 
-  const refresh = createRefresh(clock, { fetch: fetchAll, afterMs: () => REFRESH_MS });
+  // Many that began together do not go on together.
+  const afterMs = () => (refreshMs === REFRESH_MS ? refreshMs : refreshMs * (0.5 + Math.random() / 2));
+  const refresh = createRefresh(clock, { fetch: fetchAll, afterMs, ...(retryMs !== undefined && { retryMs }) });
   void refresh.now();
 
   return {
@@ -97,9 +113,16 @@ export function keepIssuerKeys(options: IssuerKeysOptions): IssuerKeys {
     get sent() {
       return sent;
     },
+    get eventKeys() {
+      return eventKeys;
+    },
+    get digest() {
+      return digest;
+    },
     get failure() {
       return failure;
     },
+    unlessWithin: refresh.unlessWithin,
     async judged(judge) {
       try {
         return judge(eventKeys);

@@ -1,7 +1,9 @@
 import { X509Certificate } from "node:crypto";
 import { invalidField } from "../../domain/errors.ts";
+import { FEED_SUBJECT_DEFAULT, type FeedSubjects, feedSubjects, isFeedSubject } from "../../domain/feed-message.ts";
 import { checkResourceUri } from "../../domain/grant.ts";
 import { parseTrustDomain, type TrustDomain } from "../../domain/spiffe-id.ts";
+import type { BusConnection } from "./bus-connection.ts";
 import type { IssuerPlace } from "./issuer-document.ts";
 import type { TlsSvid } from "./tls-server.ts";
 
@@ -33,12 +35,25 @@ export type PollRevocation = OfIssuer & {
   readonly svid: () => TlsSvid | Promise<TlsSvid>;
 };
 
-export type IssuerRevocation = StatusListRevocation | PollRevocation;
+/** Revocations over NATS, of a broker that has `nats`: for more verifiers than one broker holds. */
+export type NatsRevocation = OfIssuer & {
+  readonly from: "nats";
+  /** To the servers on which the broker tells; its owner closes it. */
+  readonly connection: BusConnection;
+  /** The broker's `nats.subject`. Default: `stint`. */
+  readonly subject?: string;
+};
+
+export type IssuerRevocation = StatusListRevocation | PollRevocation | NatsRevocation;
 
 type IssuerAt = { readonly issuer: string; readonly trustDomain: TrustDomain; readonly place: IssuerPlace };
 
 export type HeardByIssuer = IssuerAt &
-  ({ readonly kind: "status-list" } | { readonly kind: "poll"; readonly svid: PollRevocation["svid"] });
+  (
+    | { readonly kind: "status-list" }
+    | { readonly kind: "poll"; readonly svid: PollRevocation["svid"] }
+    | { readonly kind: "nats"; readonly connection: BusConnection; readonly subjects: FeedSubjects }
+  );
 
 const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -64,8 +79,14 @@ export function heardByIssuer(revocation: IssuerRevocation): HeardByIssuer {
       if (protocol !== "https:")
         throw invalidField("revocation.url", "an https URL, where the verifier shows who it is");
       return { kind: from, ...at, svid: revocation.svid };
+    case "nats": {
+      const { connection, subject = FEED_SUBJECT_DEFAULT } = revocation;
+      if (connection.isClosed()) throw invalidField("revocation.connection", "one that is open");
+      if (!isFeedSubject(subject)) throw invalidField("revocation.subject", "the `nats.subject` of the broker");
+      return { kind: from, ...at, connection, subjects: feedSubjects(subject) };
+    }
     default:
-      throw invalidField("revocation.from", "status-list or poll");
+      throw invalidField("revocation.from", "status-list, poll or nats");
   }
 }
 

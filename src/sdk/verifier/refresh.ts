@@ -19,6 +19,8 @@ export type RefreshOptions = {
   readonly fetch: (signal: AbortSignal) => Promise<boolean>;
   /** How long after a fetch that went well the next one is due, in milliseconds; `undefined`: never, until somebody asks. */
   readonly afterMs: () => number | undefined;
+  /** How long after a fetch that failed the next one is due at the latest, in milliseconds. Default: 1,000. */
+  readonly retryMs?: number;
   /** How long one may take. Default: 3,000. */
   readonly withinMs?: number;
 };
@@ -29,7 +31,7 @@ const FETCH_MS_MAX = 3_000;
 const RETRY_MS = 1_000;
 
 export function createRefresh(clock: VerifierClock, options: RefreshOptions): Refresh {
-  const { fetch, afterMs, withinMs = FETCH_MS_MAX } = options;
+  const { fetch, afterMs, retryMs = RETRY_MS, withinMs = FETCH_MS_MAX } = options;
   let underWay: Promise<void> | undefined;
   let startedAtMs = Number.NEGATIVE_INFINITY;
   let isFailing = false;
@@ -48,7 +50,7 @@ export function createRefresh(clock: VerifierClock, options: RefreshOptions): Re
     } finally {
       cancelTimeout();
     }
-    const dueMs = closed ? undefined : isFailing ? RETRY_MS * (0.5 + Math.random() / 2) : afterMs();
+    const dueMs = closed ? undefined : isFailing ? retryMs * (0.5 + Math.random() / 2) : afterMs();
     if (dueMs !== undefined) cancelNext = clock.schedule(dueMs, () => void now());
   }
 

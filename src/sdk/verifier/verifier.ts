@@ -14,6 +14,7 @@ import type { CheckedCall, CheckOptions, PresentedTexts } from "./call-check.ts"
 import { feedSource } from "./feed-source.ts";
 import { boundMsOf, type Unfitness } from "./freshness.ts";
 import { createKeptWithin } from "./kept-within.ts";
+import { natsSource } from "./nats-source.ts";
 import { pollSource } from "./poll-source.ts";
 import { presentedToken } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
@@ -69,6 +70,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
         return statusListSource({ ...heardBy, clock, trust, onChange: wakeWaiting });
       case "poll":
         return pollSource({ ...heardBy, audiences, clock, onChange: wakeWaiting });
+      case "nats":
+        return natsSource({ ...heardBy, clock, onChange: wakeWaiting });
     }
   }
 
