@@ -1,4 +1,4 @@
-// A verifier in a process of its own. Options are its first argument; each line on standard input is a question, and is
+// A verifier in a process of its own. Options are its first argument, and where it hears by NATS a server the second; each line on standard input is a question, and is
 // answered by a line. That a step has ended is told unasked.
 
 import { createInterface } from "node:readline";
@@ -6,7 +6,14 @@ import { createVerifier, type ToolUse, VerificationError, type VerifierOptions }
 
 type Question = { readonly id: number; readonly token?: string; readonly use?: ToolUse };
 
-const verifier = createVerifier(JSON.parse(process.argv[2] ?? "{}") as VerifierOptions);
+const [, , given = "{}", nats] = process.argv;
+const options = JSON.parse(given) as VerifierOptions;
+if (nats !== undefined && options.revocation?.from === "nats") {
+  const { connect } = await import("@nats-io/transport-node");
+  const connection = await connect({ servers: nats, maxReconnectAttempts: -1, reconnectTimeWait: 100 });
+  Object.assign(options.revocation, { connection });
+}
+const verifier = createVerifier(options);
 const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const watched = new Set<string>();
 

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { ToolUse, VerifierOptions, VerifierStatus } from "../../src/sdk/verifier/index.ts";
+import type { NatsRevocation, ToolUse, VerifierOptions, VerifierStatus } from "../../src/sdk/verifier/index.ts";
 
 const VERIFIER = fileURLToPath(new URL("verifier-child.ts", import.meta.url));
 
@@ -20,9 +20,16 @@ export type VerifierProcess = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** Starts one, and waits until it has its deny-list and keys. */
-export async function startVerifier(options: VerifierOptions): Promise<VerifierProcess> {
-  const child = spawn(process.execPath, [VERIFIER, JSON.stringify({ development: true, ...options })], {
+type OverNats = Omit<VerifierOptions, "revocation"> & { readonly revocation: Omit<NatsRevocation, "connection"> };
+
+/**
+ * Starts one, and waits until it has its deny-list and keys.
+ *
+ * @param nats - server by which it hears where that is over NATS, `host:port`.
+ */
+export async function startVerifier(options: VerifierOptions | OverNats, nats?: string): Promise<VerifierProcess> {
+  const given = JSON.stringify({ development: true, ...options });
+  const child = spawn(process.execPath, [VERIFIER, given, ...(nats === undefined ? [] : [nats])], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const exited = once(child, "exit");

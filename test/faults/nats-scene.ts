@@ -9,9 +9,10 @@ const ISSUER = "https://broker.example.org";
 /** The strictest bounds that a verifier on NATS takes. */
 const BOUNDS = { default: 12, read: 12 };
 
-/** How a verifier hears of a broker on NATS, but for its connection. */
-function heardOf(daemon: Pick<Daemon, "httpUrl">) {
-  return { from: "nats", issuer: ISSUER, trustDomain: "example.org", url: daemon.httpUrl } as const;
+/** Of a verifier on NATS, but for its connection. */
+export function optionsOf(daemon: Pick<Daemon, "httpUrl">) {
+  const revocation = { from: "nats", issuer: ISSUER, trustDomain: "example.org", url: daemon.httpUrl } as const;
+  return { audiences: [SEARCH], maxStalenessSeconds: BOUNDS, development: true, revocation };
 }
 
 /** A broker that tells on NATS, and verifiers there. */
@@ -31,10 +32,8 @@ export async function natsScene(more = ""): Promise<NatsScene> {
     ...{ nats, daemon, session: sessionWith(daemon) },
     async verifier() {
       const connection = await nats.client();
-      const verifier = createVerifier({
-        ...{ audiences: [SEARCH], maxStalenessSeconds: BOUNDS, development: true },
-        revocation: { ...heardOf(daemon), connection },
-      });
+      const options = optionsOf(daemon);
+      const verifier = createVerifier({ ...options, revocation: { ...options.revocation, connection } });
       onTestFinished(() => verifier.close());
       return verifier;
     },

@@ -33,6 +33,8 @@ export type NatsServer = {
   kill(): Promise<void>;
   /** Starts it again. @param empty - without what it had kept. */
   restart(empty?: boolean): Promise<void>;
+  /** What it says of itself. */
+  state(): Promise<unknown>;
   /** A client of the test's own, with every right; ended with the test. */
   client(): Promise<NatsConnection>;
 };
@@ -43,11 +45,12 @@ export async function startNats(more = ""): Promise<NatsServer> {
   const config = join(folder, "nats.conf");
   const store = join(folder, "store");
   let port = -1;
+  let monitor = -1;
   let child = await run();
 
   async function run(): Promise<ChildProcess> {
     const listen = `listen: "127.0.0.1:${port}"\njetstream { store_dir: "${store}", sync_interval: always }\n`;
-    writeFileSync(config, `${listen}ports_file_dir: "${folder}"\n${more}\n`);
+    writeFileSync(config, `${listen}ports_file_dir: "${folder}"\nhttp: "127.0.0.1:${monitor}"\n${more}\n`);
     const started = spawn(PROGRAM, ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     started.stderr?.setEncoding("utf8").on("data", (text: string) => {
@@ -56,10 +59,10 @@ export async function startNats(more = ""): Promise<NatsServer> {
     const hasEnded = once(started, "exit").then(() => {
       throw new Error(`nats-server ended:\n${said}`);
     });
-    const listens = vi.waitFor(() => portIn(join(folder, `nats-server_${started.pid}.ports`)), {
+    const listens = vi.waitFor(() => portsIn(join(folder, `nats-server_${started.pid}.ports`)), {
       timeout: START_MS_MAX,
     });
-    port = await Promise.race([listens, hasEnded]).catch((thrown: unknown) => {
+    [port, monitor] = await Promise.race([listens, hasEnded]).catch((thrown: unknown) => {
       started.kill("SIGKILL");
       throw thrown;
     });
@@ -88,6 +91,9 @@ export async function startNats(more = ""): Promise<NatsServer> {
       if (empty) rmSync(store, { recursive: true, force: true });
       child = await run();
     },
+    async state() {
+      return (await fetch(`http://127.0.0.1:${monitor}/varz`)).json();
+    },
     async client() {
       const nats = await connect({ servers: address, maxReconnectAttempts: -1, reconnectTimeWait: 50 });
       onTestFinished(() => nats.close());
@@ -96,8 +102,9 @@ export async function startNats(more = ""): Promise<NatsServer> {
   };
 }
 
-/** The port that it was given, from the file in which it says so; throws before it does. */
-function portIn(file: string): number {
-  const { nats } = JSON.parse(readFileSync(file, "utf8")) as { readonly nats: readonly string[] };
-  return Number(new URL(nats[0] ?? "").port);
+/** The ports that it was given, for clients and of its monitoring, from the file in which it says so; throws before it does. */
+function portsIn(file: string): readonly [port: number, monitor: number] {
+  type Ports = { readonly nats: readonly string[]; readonly monitoring: readonly string[] };
+  const { nats, monitoring } = JSON.parse(readFileSync(file, "utf8")) as Ports;
+  return [Number(new URL(nats[0] ?? "").port), Number(new URL(monitoring[0] ?? "").port)];
 }
