@@ -23,8 +23,8 @@ export type FanOutPorts = Omit<FeedStreamPorts, "sign"> & {
 export type FanOutStatus = {
   /** The sequence through which all denials are kept by the stream; `undefined` while that is not known. */
   readonly through: number | undefined;
-  /** When the last heartbeat was made, monotonic milliseconds; `undefined` before the first. */
-  readonly beatAtMs: number | undefined;
+  /** When the last heartbeat was made, monotonic milliseconds; before the first, when the telling began. */
+  readonly beatAtMs: number;
   readonly failures: number;
 };
 
@@ -47,7 +47,7 @@ export function keepFanOut(ports: FanOutPorts): FanOut {
   let isTurnDue = false;
   let retryAtMs = Number.NEGATIVE_INFINITY;
   let beats = 0;
-  let beatAtMs: number | undefined;
+  let beatAtMs = clock.monotonicMs();
   let failures = 0;
   let isOver = false;
   let cancel: Cancel = () => undefined;

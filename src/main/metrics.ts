@@ -89,6 +89,6 @@ function fanOutSample({ through, beatAtMs, failures }: FanOutStatus, { clock }: 
   return {
     sequence: through,
     failures,
-    heartbeatAgeSeconds: beatAtMs === undefined ? undefined : (clock.monotonicMs() - beatAtMs) / 1_000,
+    heartbeatAgeSeconds: (clock.monotonicMs() - beatAtMs) / 1_000,
   };
 }

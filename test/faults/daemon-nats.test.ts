@@ -85,7 +85,9 @@ describe.skipIf(natsIsMissing())("a nats-server", () => {
     "that gives up on a verifier which does not read: it refuses what ended meanwhile when it wakes",
     STARTS,
     async () => {
-      const { session, daemon, nats } = await natsScene('max_payload: 65536\nmax_pending: 65536\nwrite_deadline: "500ms"\n');
+      const { session, daemon, nats } = await natsScene(
+        'max_payload: 65536\nmax_pending: 65536\nwrite_deadline: "500ms"\n',
+      );
       const going = await opened(session, "going");
       const ended = await opened(session, "ended");
       const verifier = await startVerifier(optionsOf(daemon), nats.address);

@@ -15,10 +15,11 @@ const SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5
 /** Labels, then the value. Nobody outside can add to the labels: each set is closed or bounded. */
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
-/** How the telling of the deny-list on a message bus goes; what is not known is absent. */
+/** How the telling of the deny-list on a message bus goes. */
 type FanOutSample = {
+  /** `undefined` while it is not known. */
   readonly sequence: number | undefined;
-  readonly heartbeatAgeSeconds: number | undefined;
+  readonly heartbeatAgeSeconds: number;
   /** Since the start. */
   readonly failures: number;
 };
@@ -151,7 +152,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const ofTold =
     "Sequence through which the stream on the message bus has all denials; NaN while that is not known, or without a bus.";
   gauge("stint_fan_out_sequence", ofTold, () => sources.fanOut()?.sequence);
-  const ofBeat = "Age of the last heartbeat on the message bus; NaN before the first, or without a bus.";
+  const ofBeat =
+    "Age of the last heartbeat on the message bus, or time since the start where none was told; NaN without a bus.";
   gauge("stint_fan_out_heartbeat_age_seconds", ofBeat, () => sources.fanOut()?.heartbeatAgeSeconds);
   const ofFailures = "Attempts to tell the deny-list on a message bus that failed and are made again.";
   counter("stint_fan_out_failures_total", ofFailures, [], () => [[{}, sources.fanOut()?.failures ?? 0]]);
