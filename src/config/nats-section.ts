@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import type { z } from "zod";
 import { FEED_SUBJECT_DEFAULT, isFeedSubject } from "../domain/feed-message.ts";
 import { absolutePath, isLoopback, list, section, text, whole } from "./fields.ts";
@@ -24,7 +25,7 @@ export type NatsConfig = {
 /** As many servers as a stream can be kept by. */
 const REPLICAS_MAX = 5;
 const SERVER_EXPECTED =
-  "tls://, host and port, e.g. tls://nats.example.org:4222, or nats:// with a loopback address, e.g. nats://127.0.0.1:4222";
+  "tls://, a host's name and port, e.g. tls://nats.example.org:4222, or nats:// with a loopback address, e.g. nats://127.0.0.1:4222";
 const SUBJECT_EXPECTED = "words of letters, digits, - and _ with dots between them, e.g. stint.example";
 
 /** The message bus that tells the deny-list to verifiers that are too many for one broker. */
@@ -105,6 +106,8 @@ function serverIn(given: string): { readonly address: string; readonly isTls: bo
   const url = URL.canParse(given) ? new URL(given) : undefined;
   if (url === undefined || `${url.protocol}//${url.host}` !== given || url.port === "") return undefined;
   const isTls = url.protocol === "tls:";
-  if (!isTls && !(url.protocol === "nats:" && isLoopback(url.hostname.replace(/^\[|\]$/g, "")))) return undefined;
-  return { address: url.host, isTls };
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  // A server that is named by its address is known by the name localhost to the library, whoever it is.
+  const isTaken = isTls ? isIP(host) === 0 : url.protocol === "nats:" && isLoopback(host);
+  return isTaken ? { address: url.host, isTls } : undefined;
 }

@@ -30,7 +30,7 @@ ssf:
   roots: /etc/stint/event-roots.pem
   receive: [{issuer: "https://id.example.org", jwks_uri: "https://id.example.org/keys", audience: "https://stint.example.org"}]
 nats:
-  servers: ["tls://nats-1.example.org:4222", "tls://[2001:db8::1]:4222"]
+  servers: ["tls://nats-1.example.org:4222", "tls://nats-2.example.org:4223"]
   subject: stint.example
   replicas: 3
   tls: {ca: /etc/stint/nats-ca.pem, certificate: /etc/stint/nats.pem, private_key: /etc/stint/nats.key}
@@ -113,7 +113,7 @@ test("takes every key, in the units and words of the domain", () => {
       ],
     },
     nats: {
-      servers: ["nats-1.example.org:4222", "[2001:db8::1]:4222"],
+      servers: ["nats-1.example.org:4222", "nats-2.example.org:4223"],
       isTls: true,
       subject: "stint.example",
       replicas: 3,

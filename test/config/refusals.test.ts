@@ -36,14 +36,21 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a message bus in plain text on another machine",
     text: `${LEAST}http: {plain_on_loopback: true}\nnats: {servers: ["nats://nats.example.org:4222"]}\n`,
     findings: [
-      expect.stringMatching(/^stint\.yaml:4:18: nats\.servers\[0\]: expected tls:\/\/, host and port/),
+      expect.stringMatching(/^stint\.yaml:4:18: nats\.servers\[0\]: expected tls:\/\/, a host's name and port/),
+    ] as never,
+  },
+  {
+    what: "a message bus that is known by its address alone",
+    text: `${LEAST}http: {plain_on_loopback: true}\nnats: {servers: ["tls://192.0.2.1:4222"]}\n`,
+    findings: [
+      expect.stringMatching(/^stint\.yaml:4:18: nats\.servers\[0\]: expected tls:\/\/, a host's name and port/),
     ] as never,
   },
   {
     what: "a login in the address of a message bus",
     text: `${LEAST}http: {plain_on_loopback: true}\nnats: {servers: ["tls://user:secret@nats.example.org:4222"]}\n`,
     findings: [
-      expect.stringMatching(/^stint\.yaml:4:18: nats\.servers\[0\]: expected tls:\/\/, host and port/),
+      expect.stringMatching(/^stint\.yaml:4:18: nats\.servers\[0\]: expected tls:\/\/, a host's name and port/),
     ] as never,
   },
   {

@@ -72,12 +72,16 @@ export function sendRaw(port: number, text: string): Promise<string> {
 }
 
 /** A certificate for `stint.example.org` and 127.0.0.1, signed by its own key, in files that go with the test. */
-export function madeCertificate(): { readonly certificate: string; readonly privateKey: string; readonly pem: string } {
+export function madeCertificate(more = ""): {
+  readonly certificate: string;
+  readonly privateKey: string;
+  readonly pem: string;
+} {
   const directory = mkdtempSync(join(tmpdir(), "stint-tls-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   const certificate = join(directory, "tls.crt");
   const privateKey = join(directory, "tls.key");
-  const names = "subjectAltName=DNS:stint.example.org,IP:127.0.0.1";
+  const names = `subjectAltName=DNS:stint.example.org,IP:127.0.0.1${more}`;
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", privateKey];
   const subject = ["-subj", "/CN=stint.example.org", "-addext", names];
   execFileSync("openssl", ["req", "-x509", "-days", "1", ...key, ...subject, "-out", certificate], { stdio: "pipe" });
