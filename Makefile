@@ -155,6 +155,10 @@ bench-history: install ## what a page of history costs as a ledger grows, up to 
 bench-pruning: install ## what a snapshot and a pruning take, whom they keep waiting, and what they give back, of EVENTS=300000
 	@node scripts/bench/pruning.ts $(if $(EVENTS),--events '$(EVENTS)')
 
+.PHONY: bench-nats
+bench-nats: install ## when verifiers on NATS refuse after a close, 100 of them and VERIFIERS=100000, and what a close costs the broker; needs go
+	@node scripts/bench/nats.ts $(if $(VERIFIERS),--verifiers '$(VERIFIERS)') $(if $(CLOSES),--closes '$(CLOSES)')
+
 .PHONY: bench-large
 bench-large: install ## what a broker is like on a ledger of EVENTS=10000000, next to one on an empty ledger; needs go
 	@node scripts/bench/large.ts $(if $(EVENTS),--events '$(EVENTS)') $(if $(ROUNDS),--rounds '$(ROUNDS)')

@@ -40,6 +40,8 @@ export async function startBroker(
     readonly policies?: object;
     /** Beside those of every run. */
     readonly entries?: readonly object[];
+    /** Further sections of its configuration. */
+    readonly config?: object;
     readonly watchesEventLoop?: boolean;
     /** An existing one, which stays when the daemon has ended; absent: one of its own that goes with it. */
     readonly dataDirectory?: string;
@@ -63,6 +65,7 @@ export async function startBroker(
     ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
     entries: [...entriesOf(), ...(options.entries ?? [])],
     ...(options.policies === undefined ? {} : { policies: options.policies }),
+    ...options.config,
   };
   const path = join(directory, "stint.yaml");
   writeFileSync(path, stringify(config, { aliasDuplicateObjects: false }));
