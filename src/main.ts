@@ -7,7 +7,6 @@ import { apiPortsOf } from "./main/api-ports.ts";
 import { type Closers, closeAll } from "./main/closers.ts";
 import { openCore } from "./main/core.ts";
 import { heedEnding } from "./main/ending.ts";
-import { openFanOut } from "./main/fan-out.ts";
 import { type ConfigRequest, forOperator, sentenceOf } from "./main/for-operator.ts";
 import type { PassOn } from "./main/front-ends.ts";
 import { LAST_LINES_MS, logWhatNodePrints } from "./main/log-what-node-prints.ts";
@@ -61,9 +60,7 @@ export async function openBroker(
   try {
     const core = await openCore(config, log, closers, ahead);
     const passOn = passedOn(whole);
-    const ports = apiPortsOf(core, config);
-    const fanOut = await openFanOut(config, ports.revocations.denyList, { core, log }, closers);
-    const serving = await startServers({ core, ports, fanOut, config, log, passOn }, closers);
+    const serving = await startServers({ core, ports: apiPortsOf(core, config), config, log, passOn }, closers);
     return {
       trustDomain: config.trustDomain,
       workloadSocket: config.workload.socket,

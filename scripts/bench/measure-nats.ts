@@ -119,7 +119,6 @@ async function measured(of: {
     const [ofBroker = 0, ofServer = 0, ofListeners = 0] = after.map((ms, index) => ms - (before[index] ?? 0));
     return { ofBroker, ofServer, ofListeners, wallMs };
   };
-  const idle = await spent(async () => undefined);
   await heard(listeners);
   const busy = await spent(async (at) => {
     const stepId = ids[at] ?? "";
@@ -130,6 +129,7 @@ async function measured(of: {
   });
   returnedMs.sort((a, b) => a - b);
   const { refusedMs, gaps } = await heard(listeners);
+  const idle = await spent(async () => undefined);
   channel.close();
   const times = refusedMs.flatMap(([stepId, all]) => all.map((atMs) => atMs - (closed.get(stepId) ?? Number.NaN)));
   times.sort((a, b) => a - b);

@@ -21,17 +21,25 @@ export type FanOutPorts = Omit<FeedStreamPorts, "sign"> & {
 
 /** How the telling goes. */
 export type FanOutStatus = {
-  /** The sequence through which all denials are kept by the stream; `undefined` while that is not known. */
-  readonly through: number | undefined;
-  /** When the last heartbeat was made, monotonic milliseconds; before the first, when the telling began. */
-  readonly beatAtMs: number;
+  /** Through which all denials are kept by the stream; `undefined` while that is not known. */
+  readonly sequence: number | undefined;
+  /** Since the last heartbeat; before the first, since the telling began. */
+  readonly heartbeatAgeSeconds: number;
+  /** Since the start. */
   readonly failures: number;
 };
 
-export type FanOut = { status(): FanOutStatus; stop(): Promise<void> };
+export type FanOut = {
+  status(): FanOutStatus;
+  /** For people: that verifiers refuse, if so. */
+  warning(): string | undefined;
+  stop(): Promise<void>;
+};
 
 /** A verifier that hears one late by a second still has most of its bound. */
 const HEARTBEAT_MS = 1_000;
+/** With the skew of clocks, by then a verifier with the usual bound refuses. */
+const LATE_SECONDS = 10;
 /** Heartbeats between two looks at whether the stream still has what it was given. */
 const BEATS_PER_LOOK = 5;
 
@@ -117,9 +125,15 @@ export function keepFanOut(ports: FanOutPorts): FanOut {
       });
   }
 
+  const ageSeconds = () => (clock.monotonicMs() - beatAtMs) / 1_000;
+
   beatLater();
   return {
-    status: () => ({ through: stream.through(), beatAtMs, failures }),
+    status: () => ({ sequence: stream.through(), heartbeatAgeSeconds: ageSeconds(), failures }),
+    warning() {
+      if (ageSeconds() <= LATE_SECONDS) return undefined;
+      return `verifiers on NATS refuse: nothing was told there for ${ageSeconds().toFixed(0)} s`;
+    },
     async stop() {
       isOver = true;
       cancel();

@@ -3,7 +3,6 @@ import { policySchemaText } from "../adapters/policy-cedar/policy-files.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
 import { createAdmission } from "../api/grpc/admission.ts";
 import type { CredentialsPorts } from "../api/grpc/credentials.ts";
-import { createFeedMessages } from "../api/grpc/feed-messages.ts";
 import type { PoliciesPorts } from "../api/grpc/policies.ts";
 import type { RevocationsPorts } from "../api/grpc/revocations.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
@@ -13,9 +12,7 @@ import { prove } from "../audit/prove.ts";
 import { acceptRestore } from "../authority/accept-restore.ts";
 import { confirmClock } from "../authority/confirm-clock.ts";
 import { createCallRate } from "../check/call-rate.ts";
-import { keepDenialsInForce } from "../close/denials-in-force.ts";
 import type { Config } from "../config/config.ts";
-import { readCertificate } from "../domain/certificate.ts";
 import { leewayBy } from "../domain/closure.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
@@ -225,20 +222,16 @@ const WATCHES_BEGIN = {
 
 function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
   const { authorities, clock, entries, inForce, notifier, receipts, registry, seal, suspensions, unix } = core;
-  const { ledger, feed, history, credentials } = core.store;
+  const { messages, denyList } = core;
+  const { ledger, history, credentials } = core.store;
   const { issuer, trustDomain, development } = config;
-  const caNameOf = (authorityId: string) => {
-    const certificate = authorities.byId(authorityId)?.certificate;
-    return certificate === undefined ? undefined : readCertificate(certificate).subject;
-  };
-  const messages = createFeedMessages({ ledger, seal, names: { issuer, caNameOf } });
   return {
     ledger,
     history,
     credentials,
     notifier,
     messages,
-    denyList: keepDenialsInForce({ ledger, feed, notifier, clock, formOf: messages.formOf }),
+    denyList,
     receipts,
     entries,
     processes: unix.watch,

@@ -41,6 +41,7 @@ import { endingsOf } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
 import { exchangeTargets, openExchangeKeeping } from "./exchanges.ts";
 import { engineWithExternal } from "./external-policy.ts";
+import { openFanOut } from "./fan-out.ts";
 import { openFederation } from "./federation.ts";
 import { followElsewhere, openFrontEnds } from "./front-ends.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
@@ -53,6 +54,7 @@ import { keepFilesRenewed } from "./renewed-files.ts";
 import { openSignals, securityEventsOf } from "./signals.ts";
 import { tellEvents } from "./tell-events.ts";
 import type { ThreadsAhead } from "./threads-ahead.ts";
+import { toldDenials } from "./told-denials.ts";
 import { openTracing, tracedEngine, tracedLedger } from "./tracing.ts";
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
@@ -265,6 +267,17 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     { log, files },
     closers,
   );
+  const told = toldDenials(config, { ledger, feed: store.feed, notifier, clock, authorities, seal });
+  const fanOut = await openFanOut(
+    config,
+    {
+      ...{ ledger, notifier, authorities, signer, clock, failed, denyList: told.denyList },
+      ledgerIsDoubted: suspensions.ledgerIsDoubted,
+      rolledBack: (why) => suspensions.suspend("rollback", why),
+    },
+    { log, files },
+    closers,
+  );
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
 
   const endings = () => endingsOf(files.certificates(), secondsOf(clock.now()));
@@ -275,7 +288,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
       authorities,
       reassessment: beside.reassessment,
       endings: endings(),
-      policyWarning: policies.warning(),
+      otherWarnings: [policies.warning(), fanOut?.warning()],
     });
 
   const cosigning = keepCosigned({
@@ -318,6 +331,8 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     crls,
     statusLists,
     outboxes,
+    ...told,
+    fanOut,
     retention,
     securityEvents: await securityEventsOf(config.ssf, { clock, files }),
     statusIndexes: config.statusLists ? createStatusIndexes(random) : undefined,

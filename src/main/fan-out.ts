@@ -1,40 +1,34 @@
 import type { NatsCredentials, NatsLogin } from "../adapters/events-nats/nats-credentials.ts";
 import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { readTlsFiles } from "../api/http/tls-files.ts";
-import type { DenialsInForce } from "../close/denials-in-force.ts";
-import { type FanOut, keepFanOut } from "../close/fan-out.ts";
+import { type FanOut, type FanOutPorts, keepFanOut } from "../close/fan-out.ts";
 import type { Config } from "../config/config.ts";
 import type { NatsConfig } from "../config/nats-section.ts";
 import type { Log } from "../ports/log.ts";
 import { lifeOfFirst } from "./certificate-life.ts";
 import type { Closers } from "./closers.ts";
-import type { Core } from "./core.ts";
 import { pemCertificates } from "./pem-certificates.ts";
-import type { Files } from "./renewed-files.ts";
+import type { Files, RenewedFiles } from "./renewed-files.ts";
 
 /**
  * Tells the deny-list on NATS where that is configured; where it is not, nothing of its library is loaded.
  *
- * @param denyList - in the bytes in which watchers are sent it.
  * @throws BrokerError or UnsafeFileError when a file of the configuration can't be used. A bus that is not there keeps nobody from starting
  */
 export async function openFanOut(
   { nats, issuer }: Pick<Config, "nats" | "issuer">,
-  denyList: DenialsInForce<Uint8Array>,
-  { core, log }: { readonly core: Core; readonly log: Log },
+  ports: Omit<FanOutPorts, "bus" | "issuer" | "delayed">,
+  { log, files }: { readonly log: Log; readonly files: Pick<RenewedFiles, "follow"> },
   closers: Closers,
 ): Promise<FanOut | undefined> {
   if (nats === undefined) return undefined;
   const { servers, isTls: tls, subject, replicas } = nats;
-  const { current: credentials } = await core.files.follow(natsFiles(nats));
+  const { current: credentials } = await files.follow(natsFiles(nats));
   const { natsFeedBus } = await import("../adapters/events-nats/nats-feed-bus.ts");
-  const { authorities, signer, clock, suspensions, failed, notifier } = core;
   const fanOut = keepFanOut({
-    ...{ authorities, signer, clock, notifier, denyList, issuer, failed },
-    ledger: core.store.ledger,
+    ...ports,
+    issuer,
     bus: natsFeedBus({ servers, tls, credentials, subject, replicas }),
-    ledgerIsDoubted: suspensions.ledgerIsDoubted,
-    rolledBack: (why) => suspensions.suspend("rollback", why),
     delayed: (why) => log.recurring("the deny-list can't be told on NATS yet", { why }),
   });
   closers.push(() => fanOut.stop());

@@ -1,5 +1,4 @@
 import { createMetrics, type Metrics, type Sample } from "../adapters/metrics-prom/metrics-prom.ts";
-import type { FanOut, FanOutStatus } from "../close/fan-out.ts";
 import type { Core } from "./core.ts";
 import { UPSTREAM_SETTING } from "./open-signer.ts";
 
@@ -7,7 +6,7 @@ import { UPSTREAM_SETTING } from "./open-signer.ts";
 const VERIFIERS_SHOWN_MAX = 100;
 
 /** The metrics of a running broker. */
-export function metricsOf(core: Core, fanOut: FanOut | undefined): Metrics {
+export function metricsOf(core: Core): Metrics {
   const { authorities, counts, entries, files, openSteps, reassessment, receipts, readiness, store, upstream } = core;
   return createMetrics({
     ledgerSequence: () => store.ledger.head().sequence,
@@ -48,7 +47,7 @@ export function metricsOf(core: Core, fanOut: FanOut | undefined): Metrics {
         // Its expiry is a metric of its own.
         .filter(({ setting }) => setting !== UPSTREAM_SETTING)
         .map(({ setting, expiresAt }) => [{ certificate: setting.replace(/\.tls$/, "") }, expiresAt]),
-    fanOut: () => fanOut && fanOutSample(fanOut.status(), core),
+    fanOut: () => core.fanOut?.status(),
     diskFreeBytes: () => store.disk()?.freeBytes,
     ledgerBytes: () => store.disk()?.ledgerBytes,
   });
@@ -83,12 +82,4 @@ function verifierLags({ store, receipts, entries }: Pick<Core, "store" | "receip
     .sort(([, one], [, other]) => other - one)
     .slice(0, VERIFIERS_SHOWN_MAX)
     .map(([entryId, lag]) => [{ verifier: names.get(entryId) ?? entryId }, lag]);
-}
-
-function fanOutSample({ through, beatAtMs, failures }: FanOutStatus, { clock }: Pick<Core, "clock">) {
-  return {
-    sequence: through,
-    failures,
-    heartbeatAgeSeconds: (clock.monotonicMs() - beatAtMs) / 1_000,
-  };
 }

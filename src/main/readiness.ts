@@ -29,8 +29,8 @@ export function readinessOf(of: {
   readonly authorities: Pick<Authorities, "following" | "active" | "troubles">;
   readonly reassessment: Pick<Reassessment, "behind">;
   readonly endings: readonly Ending[];
-  /** That declared policies are not in force, if so. */
-  readonly policyWarning: string | undefined;
+  /** Of what else wants to be mended, if so. */
+  readonly otherWarnings: readonly (string | undefined)[];
 }): Readiness {
   const conditions: Condition[] = [
     ...of.suspensions.conditions().map(({ cause, why }): Condition => ({ kind: "suspension", key: cause, why })),
@@ -46,7 +46,7 @@ export function readinessOf(of: {
     ready: conditions.length === 0,
     reasons: conditions.map(({ why }) => why),
     // Whoever issues over the sockets is not to be taken out of service for what a listener shows.
-    warnings: [...(of.policyWarning === undefined ? [] : [of.policyWarning]), ...of.endings.map(({ why }) => why)],
+    warnings: [...of.otherWarnings.filter((one) => one !== undefined), ...of.endings.map(({ why }) => why)],
     conditions,
   };
 }

@@ -3,7 +3,6 @@ import { listenOnUnix } from "../api/endpoint/unix-endpoint.ts";
 import { attesting } from "../api/grpc/attesting.ts";
 import { type ApiPorts, type ApiServer, operatorServer, workloadServer } from "../api/grpc/servers.ts";
 import { stopServing } from "../api/grpc/stop-serving.ts";
-import type { FanOut } from "../close/fan-out.ts";
 import type { Config } from "../config/config.ts";
 import { denial, errorOf } from "../domain/errors.ts";
 import { createOwnSvid } from "../issue/own-svid.ts";
@@ -33,14 +32,12 @@ export async function startServers(
   {
     core,
     ports,
-    fanOut,
     config,
     log,
     passOn,
   }: {
     readonly core: Core;
     readonly ports: ApiPorts;
-    readonly fanOut: FanOut | undefined;
     readonly config: Config;
     readonly log: Log;
     readonly passOn: PassOn;
@@ -48,7 +45,7 @@ export async function startServers(
   closers: Closers,
 ): Promise<Serving> {
   const { clock, receipts, readiness, unix } = core;
-  const metrics = metricsOf(core, fanOut);
+  const metrics = metricsOf(core);
   const counted = metrics.counting(log);
   const attested = attesting({ ...core, attestor: unix.attestor });
   // All servers stop at once: while one finishes its calls in flight, the others must not go on taking calls.

@@ -156,7 +156,7 @@ test("after a start the stream goes on where it ended, and tells what was denied
 
 test("while the bus is down no heartbeat goes out, and then all is told", async () => {
   const { start, ended, kept, bus, clock, delayed } = await scene();
-  start();
+  const fanOut = start();
   await expect.poll(() => bus.beats).toHaveLength(1);
   bus.fail("before");
   const missed = await ended(2);
@@ -167,10 +167,13 @@ test("while the bus is down no heartbeat goes out, and then all is told", async 
     await expect.poll(() => delayed.length).toBeGreaterThan(before);
   }
   expect(bus.beats).toHaveLength(1);
+  expect(fanOut.status()).toEqual({ sequence: undefined, heartbeatAgeSeconds: 3, failures: delayed.length });
+  expect(fanOut.warning()).toBeUndefined();
   bus.fail();
   await expect.poll(() => clock.pending()).toBeGreaterThan(0);
-  clock.advance(1_000);
+  clock.advance(8_000);
   await expect.poll(() => bus.beats).toHaveLength(2);
+  expect(fanOut.status()).toMatchObject({ sequence: reading(kept()).through, heartbeatAgeSeconds: 0 });
   expect([...reading(kept()).denied]).toEqual(missed);
 });
 

@@ -1,5 +1,6 @@
 import { decodeJwt } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
+import { runStint } from "../cli/running.ts";
 import { buildNats, NATS_BUILD_MS_MAX, natsIsMissing, startNats } from "../conformance/nats/nats-server.ts";
 import { closeStep, issueJwt, openStep, restarted, sessionWith, startOwnDaemon } from "../faults/daemon-scene.ts";
 import { judged, natsScene, opened } from "../faults/nats-scene.ts";
@@ -62,11 +63,15 @@ describe.skipIf(natsIsMissing())("with NATS", () => {
     },
   );
 
-  test("a broker whose NATS is not there starts, and issues", STARTS, async () => {
+  test("a broker whose NATS is not there starts, and issues, and its status says so", STARTS, async () => {
     const daemon = await startOwnDaemon({ config: { nats: { servers: ["nats://127.0.0.1:9"] } } });
     const session = sessionWith(daemon);
     const { stepId } = await openStep(session, "run");
     await issueJwt(session, stepId);
     await closeStep(session, stepId);
+    const status = async () =>
+      JSON.parse((await runStint(["--operator-socket", daemon.operatorSocket, "status", "-o", "json"])).out);
+    const warnings = [expect.stringMatching(/^verifiers on NATS refuse: nothing was told there for [0-9]+ s$/)];
+    await expect.poll(status, BOUND).toMatchObject({ ready: true, warnings });
   });
 });
