@@ -1,40 +1,24 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { denialMessageOf } from "../../src/api/grpc/denial-message.ts";
 import { denialField } from "../../src/api/grpc/feed-encoding.ts";
 import { keepDenialsInForce } from "../../src/close/denials-in-force.ts";
 import { keepFanOut } from "../../src/close/fan-out.ts";
-import { createNotifier } from "../../src/close/notify.ts";
 import { parseBundleJson, plainJwks, tokenKeysIn } from "../../src/domain/bundle.ts";
 import type { TimedFeedMessage } from "../../src/domain/feed-message.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { WatchResponse_DeniedSchema } from "../../src/gen/stint/v1/revocations_pb.js";
 import { verifyFeedMessage } from "../../src/verify/feed-message-token.ts";
 import { verificationKeysOf } from "../../src/verify/verification-keys.ts";
-import { worldOf } from "../contract/ledger-world.ts";
 import { memoryFeedBus } from "../memory/memory-feed-bus.ts";
-import { openMemoryLedger } from "../memory/memory-ledger.ts";
-import { memorySigner } from "../memory/memory-signer.ts";
-import { virtualClock } from "../memory/virtual-clock.ts";
-import { NOW, TRUST_DOMAIN } from "../samples/credentials.ts";
-
-const ISSUER = "https://stint.example.org";
+import { NOW } from "../samples/credentials.ts";
+import { eventsLedger, ISSUER } from "../signals/events-ledger.ts";
 
 /** A ledger whose denials are told on a bus. All of it is real but clock and bus. */
 async function scene() {
-  const clock = virtualClock(NOW);
-  const random = systemRandomness();
-  const store = await openMemoryLedger({ clock, randomness: random });
-  onTestFinished(() => store.close());
-  const world = worldOf(store, { clock, randomness: random });
-  const signer = memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random });
-  const key = await signer.create("events", { notBefore: NOW, expiresAt: addSeconds(NOW, 86_400) });
-  const failed = (thrown: unknown): void => void expect.unreachable(String(thrown));
+  const { clock, store, world, signer, key, failed, notifier } = await eventsLedger();
   const { ledger, feed } = store;
-  const notifier = createNotifier({ ledger, feed, failed });
-  onTestFinished(() => notifier.close());
   const names = { issuer: ISSUER, caNameOf: () => undefined };
   const denyList = keepDenialsInForce<Uint8Array>({
     ...{ ledger, feed, notifier, clock },

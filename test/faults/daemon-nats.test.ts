@@ -81,6 +81,16 @@ describe.skipIf(natsIsMissing())("a nats-server", () => {
     },
   );
 
+  test("that stands still: a daemon that is told to stop ends in order all the same", STARTS, async () => {
+    const { session, daemon, nats, verifier } = await natsScene();
+    await (await verifier()).ready();
+    nats.process().kill("SIGSTOP");
+    onTestFinished(() => void nats.process().kill("SIGCONT"));
+    const { stepId } = await opened(session, "ended");
+    await closeStep(session, stepId);
+    expect(await daemon.stop()).toBe(0);
+  });
+
   test(
     "that gives up on a verifier which does not read: it refuses what ended meanwhile when it wakes",
     STARTS,

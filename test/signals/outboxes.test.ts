@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { pollEvents } from "../../src/signals/poll-events.ts";
 import { done, OPERATOR } from "../contract/ledger-world.ts";
-import { ISSUER, signalsScene } from "./signals-scene.ts";
+import { ISSUER } from "./events-ledger.ts";
+import { signalsScene } from "./signals-scene.ts";
 
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 const CREDENTIAL_CHANGE = "https://schemas.openid.net/secevent/caep/event-type/credential-change";

@@ -1,33 +1,18 @@
 import { createLocalJWKSet, jwtVerify } from "jose";
-import { expect, onTestFinished } from "vitest";
-import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
-import { createNotifier } from "../../src/close/notify.ts";
+import { onTestFinished } from "vitest";
 import { plainJwks } from "../../src/domain/bundle.ts";
 import type { RegistrationEntry, VerifierEntry } from "../../src/domain/registration-entry.ts";
-import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { secondsOf } from "../../src/domain/time.ts";
 import { createStreamManagement, type Receiver } from "../../src/signals/manage-streams.ts";
 import { keepOutboxes } from "../../src/signals/outboxes.ts";
-import { MCP, worldOf } from "../contract/ledger-world.ts";
-import { openMemoryLedger } from "../memory/memory-ledger.ts";
-import { memorySigner } from "../memory/memory-signer.ts";
-import { virtualClock } from "../memory/virtual-clock.ts";
-import { NOW, TRUST_DOMAIN } from "../samples/credentials.ts";
+import { MCP } from "../contract/ledger-world.ts";
+import { eventsLedger, ISSUER } from "./events-ledger.ts";
 
-export const ISSUER = "https://stint.example.org";
 export const EVENTS_URL = "https://siem.example.org/events";
 
 /** A ledger, receivers with their entries, and what is kept to be sent to them. All of it is real but the clock. */
 export async function signalsScene() {
-  const clock = virtualClock(NOW);
-  const random = systemRandomness();
-  const store = await openMemoryLedger({ clock, randomness: random });
-  onTestFinished(() => store.close());
-  const world = worldOf(store, { clock, randomness: random });
-  const signer = memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random });
-  const key = await signer.create("events", { notBefore: NOW, expiresAt: addSeconds(NOW, 86_400) });
-  const failed = (thrown: unknown): void => void expect.unreachable(String(thrown));
-  const notifier = createNotifier({ ledger: store.ledger, feed: store.feed, failed });
-  onTestFinished(() => notifier.close());
+  const { clock, random, store, world, signer, key, failed, notifier } = await eventsLedger();
   const known = new Map<string, RegistrationEntry>();
   const entries = { byId: (entryId: string) => known.get(entryId) };
   const signing = { authorities: { active: () => key }, signer, clock, issuer: ISSUER };
