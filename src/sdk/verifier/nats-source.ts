@@ -106,14 +106,14 @@ export function natsSource(options: NatsSourceOptions): RevocationSource {
     }
   }
 
-  async function readOn(): Promise<boolean> {
+  async function readOn(signal: AbortSignal): Promise<boolean> {
     try {
       const from = next;
-      await readToEnd();
+      await readToEnd(signal);
       // A stream that was made anew begins at 1 again.
       if (state.isBehind && from > 1) {
         next = 1;
-        await readToEnd();
+        await readToEnd(signal);
       }
     } catch (thrown) {
       if (!(thrown instanceof BusUnavailable)) throw thrown;
@@ -125,12 +125,14 @@ export function natsSource(options: NatsSourceOptions): RevocationSource {
     return true;
   }
 
-  async function readToEnd(): Promise<void> {
+  async function readToEnd(signal: AbortSignal): Promise<void> {
     for (let more = true; more; ) {
+      // Who has always more to read is no stream of the broker's, and keeps nobody busy.
+      if (signal.aborted) throw new BusUnavailable(`the stream ${subjects.stream} has no end`);
       const part = await readStream(connection, subjects.stream, next);
       for (const text of part.texts) take(text);
+      more = part.more && part.next > next;
       next = part.next;
-      more = part.more;
     }
   }
 

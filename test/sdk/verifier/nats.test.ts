@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from "vitest";
-import { createVerifier, type VerifierOptions } from "../../../src/sdk/verifier/index.ts";
+import { type BusMessage, createVerifier, type VerifierOptions } from "../../../src/sdk/verifier/index.ts";
 import { codeOf } from "../../verify/code-of.ts";
 import {
   AUDIENCE,
@@ -296,6 +296,35 @@ test("keys are fetched again in ten minutes, whatever the bus says", async () =>
   clock.advance(300_001);
   beat(5);
   await vi.waitFor(() => expect(issuer.asked("/keys/events.json")).toBe(asked + 1));
+});
+
+test.for([
+  { what: "whose stream has always more, and never another message", step: 0 },
+  { what: "whose stream never ends", step: 1 },
+])("a bus $what keeps no verifier busy for ever", async ({ step }) => {
+  const issuer = await scriptedIssuer({ own, events });
+  const clock = manualClock(NOW_MS);
+  const { connection } = scriptedBus();
+  let asked = 0;
+  async function* endless(): AsyncGenerator<BusMessage> {
+    asked += 1;
+    if (asked === 20) clock.advance(30_001);
+    const headers = (code: number, said: string) => ({ code, get: () => said });
+    yield { string: () => "no message", headers: headers(0, String(asked * step)) };
+    yield { string: () => "", headers: headers(204, "1") };
+  }
+  const verifier = createVerifier({
+    ...{ audiences: [AUDIENCE], clock },
+    revocation: {
+      ...{ from: "nats", issuer: ISSUER, trustDomain: "example.org", url: issuer.url },
+      connection: { ...connection, requestMany: async () => endless() },
+    },
+  });
+  onTestFinished(() => verifier.close());
+  await vi.waitFor(() => expect(asked).toBe(step === 0 ? 1 : 20));
+  // Whoever goes on reads a message each turn, since this bus answers at once.
+  for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => void setImmediate(resolve));
+  expect(asked).toBe(step === 0 ? 1 : 20);
 });
 
 test("a connection that is closed for good is said, and waited for no longer", async () => {
