@@ -1,0 +1,24 @@
+import type { ProcessIdentity } from "../domain/process.ts";
+import type { Cancel } from "./clock.ts";
+
+/** Where the processes are that one broker sees: the boot of a machine, and a PID namespace of it. */
+export type Machine = Pick<ProcessIdentity, "bootId" | "pidNamespace">;
+
+/** A broker among those that share a ledger. */
+export type Replica = {
+  readonly name: string;
+  readonly machine: Machine;
+  /** Whether its lease stands, by the ledger's clock. A lease is renewed for as long as the broker reaches the ledger. */
+  readonly isAlive: boolean;
+};
+
+/** The brokers that share a ledger, as of a few seconds ago. */
+export type Replicas = {
+  /** The name of this one. */
+  readonly own: string;
+  all(): readonly Replica[];
+  /** Whether this one does what one of them has to do for all. Two may believe it for some seconds. */
+  leads(): boolean;
+  /** Calls whenever one of them comes or its lease lapses; ends with the returned function. */
+  onChange(listener: () => void): Cancel;
+};
