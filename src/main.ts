@@ -17,6 +17,7 @@ import { startServers } from "./main/servers.ts";
 import { startThreadsAhead, type ThreadsAhead } from "./main/threads-ahead.ts";
 import type { Log } from "./ports/log.ts";
 
+export { moveLedger } from "./main/move-ledger.ts";
 export { rebuildLedger } from "./main/rebuild.ts";
 export { type Validated, validateConfig } from "./main/validate.ts";
 

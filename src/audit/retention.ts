@@ -14,6 +14,8 @@ export type RetentionPorts = {
   readonly times: RetentionTimes | undefined;
   /** Why the ledger, or the clock, is not believed at present. What is over is told by both. */
   readonly refusal: () => Denial | undefined;
+  /** Whether a broker that shares the ledger does the rounds; absent: there is none. */
+  readonly isElsewhere?: () => boolean;
   readonly clock: Clock;
   readonly log: Pick<Log, "info" | "fault">;
 };
@@ -69,6 +71,10 @@ export function keepRetention(ports: RetentionPorts): RetentionRounds {
   let running: Promise<number> | undefined;
 
   function run(): void {
+    if (ports.isElsewhere?.() === true) {
+      again(FIRST_ROUND_MS);
+      return;
+    }
     const refused = refusal();
     if (refused !== undefined) {
       count("waiting");

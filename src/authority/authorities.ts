@@ -46,6 +46,8 @@ export type Authorities = AuthorityDirectory &
   };
 
 export type AuthoritiesPorts = {
+  /** The name of this broker among those that share the ledger; absent: it shares the ledger with nobody. */
+  readonly replica?: string;
   readonly ledger: Pick<Ledger, "follow" | "perform">;
   readonly projections: Pick<ProjectionReads, "authorities">;
   readonly signer: Signer;
@@ -94,7 +96,10 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
   const { signer, clock } = ports;
   const rotation = ports.rotation ?? ROTATION_DEFAULT;
   const families = [...SIGNING_FAMILIES, "events"] as const satisfies readonly SigningFamily[];
-  const book = await keepAuthorityBook(ports);
+  // What was made before the ledger was shared is whose the key is.
+  const isOwn = ({ replica, authorityId }: Authority) =>
+    replica === ports.replica || (replica === undefined && signer.holds(authorityId));
+  const book = await keepAuthorityBook({ ...ports, ...(ports.replica !== undefined && { isOwn }) });
   let turn: Promise<unknown> = Promise.resolve();
   let cancel: Cancel = () => undefined;
   let isStopped = false;
@@ -109,6 +114,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
 
   const now = () => secondsOf(clock.now());
   const inState = (authority: Authority, state: AuthorityState) => ({ ...authority, state, stateSince: now() });
+  const ofReplica = ports.replica === undefined ? {} : { replica: ports.replica };
 
   /** Makes a key and records its row. A key whose row can't be recorded is destroyed: nobody would know of the key. */
   async function make(
@@ -122,7 +128,8 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     if (!isWorthMaking(expiresAt, now())) throw new BrokerError("AUTHORITY_UNAVAILABLE", UPSTREAM_IS_OVER);
     const created = await signer.create(family, { notBefore: addSeconds(now(), -BACKDATE_SECONDS), expiresAt });
     try {
-      const made = inState(upstream === undefined ? created : await upstream.certify(created), state);
+      const certified = upstream === undefined ? created : await upstream.certify(created);
+      const made = { ...inState(certified, state), ...ofReplica };
       await book.record({
         authorities: [made, ...(state === "active" ? retired(family) : [])],
         ...orderOf(made, order),

@@ -12,6 +12,7 @@ import type { ProjectionReads } from "../ports/ledger-reads.ts";
 /** All authorities there ever were, as the ledger's events have them. */
 export type AuthorityBook = {
   readonly following: Following;
+  /** Those of this broker. */
   of(family: KeyFamily): readonly Authority[];
   byId(authorityId: string): Authority | undefined;
   /** In the order in which they came. */
@@ -27,6 +28,8 @@ export type AuthorityBook = {
 };
 
 export type AuthorityBookPorts = {
+  /** Whether an authority is this broker's; absent: all are. */
+  readonly isOwn?: (authority: Authority) => boolean;
   readonly ledger: Pick<Ledger, "follow" | "perform">;
   readonly projections: Pick<ProjectionReads, "authorities">;
   readonly clock: Pick<Clock, "now">;
@@ -40,12 +43,18 @@ export async function keepAuthorityBook(ports: AuthorityBookPorts): Promise<Auth
   const known = new Map(value.map((one) => [one.authorityId, one]));
   const { onChange, tell } = createListeners(ports.failed);
   let sequence = through;
-  let byFamily = sorted(known);
+  const { isOwn = () => true } = ports;
+  let byFamily = sorted();
+
+  /** Every draft of a credential needs the authorities of one family: these are looked up, and not searched. */
+  function sorted(): ReadonlyMap<KeyFamily, readonly Authority[]> {
+    return Map.groupBy([...known.values()].filter(isOwn), ({ family }) => family);
+  }
 
   function take(committed: Committed): void {
     if (!applyTo(known, committed)) return;
     sequence = committed.sequence;
-    byFamily = sorted(known);
+    byFamily = sorted();
     tell();
   }
   const following = ports.ledger.follow({ name: "authorities", take, recovered: tell }, through);
@@ -68,11 +77,6 @@ export async function keepAuthorityBook(ports: AuthorityBookPorts): Promise<Auth
       return result;
     },
   };
-}
-
-/** Every draft of a credential needs the authorities of one family: these are looked up, and not searched. */
-function sorted(known: ReadonlyMap<string, Authority>): ReadonlyMap<KeyFamily, readonly Authority[]> {
-  return Map.groupBy(known.values(), ({ family }) => family);
 }
 
 /** Applies an event to the book; returns whether the event changed anything. */

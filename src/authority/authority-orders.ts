@@ -118,6 +118,9 @@ export function createAuthorityOrders(ports: OrderPorts): AuthorityOrders {
     activate: (authorityId, { haste, by }) =>
       inTurn(async () => {
         const authority = named(authorityId, ["prepared"]);
+        if (!book.of(authority.family).includes(authority)) {
+          throw invalidField("authority_id", `of one of this broker; the key is at ${authority.replica ?? "another"}`);
+        }
         if (haste !== "at-once") checkPublished(authority, haste);
         const secondsEarly = activatableAt(authority, ports.rotation) - ports.now();
         const reason = secondsEarly > 0 ? `${haste}, ${secondsEarly} s early` : "published for long enough";

@@ -15,6 +15,8 @@ export type CosigningPorts = {
   readonly checkpoints: Pick<Checkpoints, "current" | "covering">;
   readonly tree: Pick<TreeReads, "consistency">;
   readonly witnesses: readonly Witness[];
+  /** Whether a broker that shares the ledger asks them; absent: there is none. */
+  readonly isElsewhere?: () => boolean;
   readonly clock: Pick<Clock, "schedule">;
   /** Told of each witness that did not sign. */
   readonly delayed: (witness: string, why: string) => void;
@@ -29,7 +31,8 @@ export type Cosigning = {
 };
 
 /** Has witnesses sign the newest checkpoint, again and again. Nothing waits for them, and nothing is refused without them. */
-export function keepCosigned({ checkpoints, tree, witnesses, clock, delayed, failed }: CosigningPorts): Cosigning {
+export function keepCosigned(ports: CosigningPorts): Cosigning {
+  const { checkpoints, tree, witnesses, clock, delayed, failed } = ports;
   /** What each witness signed last, by what it said itself. */
   const signedSizes = new Map<Witness, number>();
   let cosigned: SignedCheckpoint | undefined;
@@ -44,7 +47,7 @@ export function keepCosigned({ checkpoints, tree, witnesses, clock, delayed, fai
 
   async function look(): Promise<void> {
     const current = checkpoints.current();
-    if (current !== undefined && current.note !== askedFor) {
+    if (current !== undefined && current.note !== askedFor && ports.isElsewhere?.() !== true) {
       askedFor = current.note;
       await cosign(current).catch(failed);
     }

@@ -92,7 +92,7 @@ async function settled(closedSequence: number, closed: ClosedBy, ports: ClosureP
   const { receipts, leewayOf, clock } = ports;
   const now = clock.now();
   const given = { closed: credentials, closedAt, exchanges, leewayOf, now };
-  const closure = closureOf({ ...given, verifiers: receipts.standings(closedSequence) });
+  const closure = closureOf({ ...given, verifiers: receipts.standings(closedSequence, closedAt) });
   const reachedAt = closed.reachedAt ?? (await recorded(closure, given, closedSequence, ports));
   if (reachedAt === undefined) return { ...closure, closedSequence };
   return { ...reachedClosure(closure, reachedAt), closedSequence, reachedAt };

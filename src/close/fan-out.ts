@@ -12,6 +12,10 @@ export type FanOutPorts = Omit<FeedStreamPorts, "sign"> & {
   readonly authorities: Pick<AuthorityDirectory, "active" | "all">;
   readonly signer: Pick<Signer, "signFeedMessage">;
   readonly clock: Clock;
+  /** As of the opened ledger: what other brokers have recorded is told too. */
+  readonly confirmed: () => Promise<void>;
+  /** Whether a broker that shares the ledger tells it; absent: there is none. */
+  readonly isElsewhere?: () => boolean;
   /** Whether the ledger may lack what was revoked: then nobody is told that they have heard all. */
   readonly ledgerIsDoubted: () => boolean;
   /** Told of each attempt that failed, which is made again. */
@@ -48,7 +52,7 @@ const BEATS_PER_LOOK = 5;
  * outbox is the ledger: where the stream ends says what is still to be told. Nothing waits for the bus.
  */
 export function keepFanOut(ports: FanOutPorts): FanOut {
-  const { clock, bus, authorities } = ports;
+  const { clock, bus, authorities, isElsewhere = () => false } = ports;
   const stream = createFeedStream({ ...ports, sign });
   /** One piece of work after another: messages are told in order. */
   let turn: Promise<void> = Promise.resolve();
@@ -88,14 +92,25 @@ export function keepFanOut(ports: FanOutPorts): FanOut {
 
   const { unsubscribe } = ports.notifier.subscribe(() => {
     // What is denied while a message is under way goes into the next.
-    if (isTurnDue) return;
+    if (isTurnDue || isElsewhere()) return;
     isTurnDue = true;
-    void inTurn(() => stream.tellNew());
+    void inTurn(async () => {
+      // Another broker may have told more than is known here yet.
+      await ports.confirmed();
+      await stream.tellNew();
+    });
   });
 
   async function beat(): Promise<void> {
+    if (isElsewhere()) {
+      // Where the stream ends is looked at again when the turn is this broker's.
+      stream.forget();
+      beatAtMs = clock.monotonicMs();
+      return;
+    }
     const at = clock.now();
-    // All that was recorded by now is told before the heartbeat that says so.
+    // All that was recorded by now, at whatever broker, is told before the heartbeat that says so.
+    await ports.confirmed();
     await ports.notifier.caughtUp();
     await inTurn(async () => {
       beats += 1;
@@ -118,7 +133,7 @@ export function keepFanOut(ports: FanOutPorts): FanOut {
     if (isOver) return;
     const startedAtMs = clock.monotonicMs();
     beat()
-      .catch(ports.failed)
+      .catch(fail)
       .finally(() => {
         const leftMs = HEARTBEAT_MS - (clock.monotonicMs() - startedAtMs);
         if (!isOver) cancel = clock.schedule(Math.max(0, leftMs), beatLater);

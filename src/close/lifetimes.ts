@@ -3,6 +3,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { permits, REASON_OF_STATE, type Step } from "../domain/step.ts";
 import { createTally } from "../domain/tally.ts";
 import { microsOf, type UnixMicros } from "../domain/time.ts";
+import { chargesAmong } from "../follow/charge.ts";
 import { createOpenSteps, type StepChange } from "../follow/open-steps.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
@@ -10,6 +11,7 @@ import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { CloseAct } from "../ports/ledger-acts.ts";
 import type { ProjectionReads } from "../ports/ledger-reads.ts";
+import type { Replicas } from "../ports/replicas.ts";
 
 /**
  * Ends the steps that end by themselves: by expiry, lease, hold, or with the executor's process. A step that nobody
@@ -28,6 +30,8 @@ export type LifetimesPorts = {
   readonly ledger: Pick<Ledger, "follow" | "perform">;
   readonly projections: Pick<ProjectionReads, "openSteps">;
   readonly processes: Pick<ProcessWatch, "watch">;
+  /** Absent: the ledger is shared with nobody. */
+  readonly replicas?: Replicas | undefined;
   readonly clock: Clock;
   readonly failed: (error: unknown) => void;
 };
@@ -102,6 +106,8 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     else one.timers.set(timer, cancel);
   }
 
+  const charge = chargesAmong(ports.replicas);
+
   const until = (instant: UnixMicros) => Math.max(0, Math.ceil((instant - clock.now()) / 1_000));
 
   function setLease({ stepId, leaseExpiresAt, state }: Step): void {
@@ -137,14 +143,28 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     forget(step);
     const { stepId, executor } = step;
     tracked.set(stepId, { step, timers: new Map() });
-    setExpiry(step);
-    setLease(step);
-    if (executor.kind === "any") return;
+    takeCharge(step);
+    if (executor.kind === "any" || !charge.sees(executor.process)) return;
     set(
       stepId,
       "executor",
       ports.processes.watch(executor.process, () => executorGone(stepId)),
     );
+  }
+
+  /** Sets the timers that are this broker's to set, and takes off those that are not. */
+  function takeCharge(step: Step): void {
+    const { stepId, executor } = step;
+    const kind = charge.of(step);
+    if (kind === "another's") {
+      for (const timer of ["expiry", "lease", "hold"] as const) set(stepId, timer, undefined);
+      return;
+    }
+    setExpiry(step);
+    setLease(step);
+    // Who held it was connected to a broker that is gone, and would hold it elsewhere by now.
+    if (kind === "orphan" && step.held) end(stepId, "hold");
+    else if (executor.kind !== "any" && charge.isOrphan(executor.process)) end(stepId, "executor");
   }
 
   function executorGone(stepId: string): void {
@@ -167,20 +187,27 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     else if (one !== undefined) {
       const before = one.step;
       one.step = step;
+      if (before.keeper !== step.keeper) takeCharge(step);
       if (before.leaseExpiresAt !== step.leaseExpiresAt) setLease(step);
       // The caller that recorded the hold calls `hold` next; if it is gone meanwhile, this timer ends the step.
-      if (!before.held && step.held && holders.of(step.stepId) === 0) setHold(step.stepId, LIMITS.holdGraceMs);
+      const isHeldHere = (!before.held && step.held) || before.keeper !== step.keeper;
+      if (isHeldHere && charge.of(step) === "own" && holders.of(step.stepId) === 0) {
+        setHold(step.stepId, LIMITS.holdGraceMs);
+      }
     }
   }
 
   for (const step of value) {
     track(step);
-    if (step.held) setHold(step.stepId, LIMITS.holdGraceAfterRestartMs);
+    if (step.held && charge.of(step) === "own") setHold(step.stepId, LIMITS.holdGraceAfterRestartMs);
   }
   const take = (committed: Committed) => {
     for (const one of open.take(committed)) change(one);
   };
   const following = ports.ledger.follow({ name: "lifetimes of steps", take }, through);
+  const stopReplicas = ports.replicas?.onChange(() => {
+    for (const { step } of [...tracked.values()]) takeCharge(step);
+  });
 
   return {
     following,
@@ -191,19 +218,24 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
       return () => {
         if (released) return;
         released = true;
-        if (holders.remove(stepId) === 0) setHold(stepId, LIMITS.holdGraceMs);
+        const step = tracked.get(stepId)?.step;
+        if (holders.remove(stepId) === 0 && step !== undefined && charge.of(step) === "own") {
+          setHold(stepId, LIMITS.holdGraceMs);
+        }
       };
     },
     clockChanged(bySeconds) {
       // When the clock was set back, the timers that run keep to the old time.
       if (bySeconds <= 0) return;
       for (const { step } of tracked.values()) {
+        if (charge.of(step) === "another's") continue;
         setExpiry(step);
         setLease(step);
       }
     },
     stop() {
       following.end();
+      stopReplicas?.();
       for (const { step } of tracked.values()) forget(step);
     },
   };

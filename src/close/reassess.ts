@@ -5,12 +5,14 @@ import { isRiskier, type RiskLevel, type RiskScope, riskScopesOf } from "../doma
 import { factScopesOf } from "../domain/run-facts.ts";
 import { hasExpired } from "../domain/step.ts";
 import { microsOf, type UnixSeconds } from "../domain/time.ts";
+import { chargesAmong } from "../follow/charge.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { Committed, Following, InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { PolicyReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import { type Cause, type CauseKey, createCauses, type Due, type JudgedSoFar } from "./causes.ts";
 
 /** Judges open steps anew whenever something changes that decides about them, and closes what is not permitted any more. */
@@ -35,6 +37,8 @@ export type ReassessPorts = Omit<JudgeStepsPorts, "clock"> & {
   /** What policies are in force is known up to the position of this follower. */
   readonly policiesFollowing: Pick<Following, "reached">;
   readonly entries: Pick<EntryDirectory, "byId">;
+  /** Absent: the ledger is shared with nobody. */
+  readonly replicas?: Replicas | undefined;
   readonly recorded: Pick<PolicyReads, "risks">;
   /** Waits until steps that were closed have ended for verifiers too. */
   readonly inForce: InForce;
@@ -62,6 +66,9 @@ const BEHIND_MS = 15_000;
 export async function keepReassessing(ports: ReassessPorts): Promise<Reassessment> {
   const { clock, stepDirectory } = ports;
   const through = stepDirectory.following.position();
+  const charge = chargesAmong(ports.replicas);
+  /** Each broker judges the steps that it keeps: it alone can read whom they work for. */
+  const ownOpen = () => stepDirectory.open().filter((step) => charge.of(step) !== "another's");
   const causes = createCauses();
   /** What was said last of each scope, as long as it has not lapsed. */
   const risks = new Map<RiskScope, { readonly level: RiskLevel; readonly lapse: Cancel }>();
@@ -155,7 +162,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     // Where no set of policies is in force nothing can be denied; the next one that is has every step judged.
     const { version } = await ports.policies.inForce();
     const found = causes.lookForDue();
-    const open = version === 0 ? [] : stepDirectory.open();
+    const open = version === 0 ? [] : ownOpen();
     for (let start = 0; start < open.length && !isOver; start += LOOKED_AT_TOGETHER_MAX) {
       found.look(open.slice(start, start + LOOKED_AT_TOGETHER_MAX));
       await nextTurn();
@@ -229,7 +236,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     // Of a lapse, and of a change of an entry that is older than the step's last judgement, no step says whether it was
     // judged since: it is judged once too often.
     const lapses = known.filter(({ level, expiresAt }) => level !== "low" && hasExpired(expiresAt, now));
-    for (const step of stepDirectory.open()) {
+    for (const step of ownOpen()) {
       const isChanged = [step.agentEntryId, step.openerEntryId].some(
         (entryId) => (ports.entries.byId(entryId)?.updatedAt ?? 0) > step.openedAt,
       );

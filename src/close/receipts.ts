@@ -78,8 +78,10 @@ export type ReceiptBook = {
   /**
    * Where every verifier stands to a close, held to what a closure promises: none counts as having applied while a process
    * of it may be left from before the broker started.
+   *
+   * @param closedAt - when the close with this sequence was; absent: by now.
    */
-  standings(sequence: number): readonly StandingVerifier[];
+  standings(sequence: number, closedAt?: UnixMicros): readonly StandingVerifier[];
   /** Called whenever a verifier connects, acknowledges, goes, or something of it is recorded. */
   onChange(listener: () => void): Cancel;
   /**
@@ -127,7 +129,12 @@ function leastSigned(watchers: readonly Watcher[]): SignedReceipt | undefined {
   return least;
 }
 
-export function createReceiptBook(ports: { readonly entries: EntryDirectory; readonly clock: Clock }): ReceiptBook {
+export function createReceiptBook(ports: {
+  readonly entries: EntryDirectory;
+  readonly clock: Clock;
+  /** Whether verifiers may be connected to other brokers that share the ledger. */
+  readonly isShared?: boolean;
+}): ReceiptBook {
   const watchers = new Map<string, Watcher>();
   const waiting = new Set<() => void>();
   const recorded = new Map<string, RecordedReceipt>();
@@ -161,7 +168,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     ports.entries.all().filter((entry): entry is VerifierEntry => isOfKind(entry, "verifier"));
 
   /** One verifier entry may have several processes: the entry has applied what all of them have applied. */
-  function receiptOf(entry: VerifierEntry, sequence: number, now: UnixMicros): Receipt {
+  function receiptOf(entry: VerifierEntry, sequence: number, now: UnixMicros, closedAt: UnixMicros): Receipt {
     const verifier = entry.content.name;
     const own = [...watchers.values()].filter((watcher) => watcher.entryId === entry.entryId);
     // Past its staleness bound a watcher refuses everything, also a watcher that is connected and has fallen silent.
@@ -171,24 +178,33 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       return { verifier, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
     }
     const applied = own.filter((watcher) => watcher.acknowledged >= sequence);
+    const left = leftUntil(entry, closedAt);
+    if (ports.isShared === true && left > now) return { verifier, state: "DISCONNECTED", lapsesAt: left };
     if (applied.length > 0) {
       return { verifier, state: "APPLIED", appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
     }
     // No live watcher of this entry is known since the start; a watcher from before the start may be within its bound.
     const sinceStart = addMicros(startedAt, entry.content.maxStalenessSeconds * 1_000_000);
-    const lapsesAt = Math.max(sinceStart, ...own.map(lapseOf)) as UnixMicros;
+    const lapsesAt = Math.max(sinceStart, left, ...own.map(lapseOf)) as UnixMicros;
     return { verifier, state: lapsesAt > now ? "DISCONNECTED" : "LAPSED", lapsesAt };
   }
 
-  /** Until when a process of a verifier may be left that was on the feed before the broker started, and has not come back. */
-  function leftUntil({ createdAt, content }: VerifierEntry): UnixMicros {
-    return createdAt >= startedAt ? startedAt : addMicros(startedAt, content.maxStalenessSeconds * 1_000_000);
+  /**
+   * Until when a process of a verifier may be left that this broker knows nothing of: one that was on the feed before the start, and has
+   * not come back, or one that is on the feed of another broker. Past its bound each refuses what it was not told of.
+   *
+   * @param closedAt - of what it has to be told of; absent: of anything before now.
+   */
+  function leftUntil({ createdAt, content }: VerifierEntry, closedAt?: UnixMicros): UnixMicros {
+    const from = ports.isShared === true ? (closedAt ?? ports.clock.now()) : startedAt;
+    return createdAt >= from ? from : addMicros(from, content.maxStalenessSeconds * 1_000_000);
   }
 
   function standingOf(
     entry: VerifierEntry,
     own: readonly Watcher[],
     sequence: number,
+    closedAt: UnixMicros | undefined,
     now: UnixMicros,
   ): StandingVerifier {
     const { name: verifier, audiences } = entry.content;
@@ -196,7 +212,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     const watches = !entry.disabled && (known !== undefined || heard.has(entry.entryId));
     const standing = { verifier, audiences, watches };
     const missing = own.filter((one) => one.acknowledged < sequence && lapseOf(one) > now);
-    const left = leftUntil(entry);
+    const left = leftUntil(entry, closedAt);
     const isLeft = left > now;
     const isOpen = missing.length > 0 || isLeft;
     const applied = own.filter((one) => one.acknowledged >= sequence);
@@ -205,7 +221,9 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     if (!isOpen && applied.length > 0) {
       return { ...isApplied, appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
     }
-    if (known !== undefined && known.sequence >= sequence) return { ...isApplied, appliedAt: known.at };
+    // What another broker recorded is of the watchers that it has.
+    const isRecorded = known !== undefined && known.sequence >= sequence;
+    if (isRecorded && !(ports.isShared === true && isLeft)) return { ...isApplied, appliedAt: known.at };
     if (isOpen) {
       const lapsesAt = Math.max(...(isLeft ? [left] : []), ...missing.map(lapseOf)) as UnixMicros;
       return { ...standing, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
@@ -213,13 +231,13 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     return { ...standing, state: "LAPSED", lapsesAt: Math.max(left, ...own.map(lapseOf)) as UnixMicros };
   }
 
-  function receiptsFor(sequence: number, denied: DenySummary): Receipts {
+  function receiptsFor(sequence: number, denied: DenySummary, askedAt: UnixMicros): Receipts {
     const now = ports.clock.now();
     const concerned = verifierEntries().filter(
       ({ content, disabled }) =>
         !disabled && denied.isAny && (denied.concernsAll || content.audiences.some((one) => denied.audiences.has(one))),
     );
-    const verifiers = concerned.map((entry) => receiptOf(entry, sequence, now));
+    const verifiers = concerned.map((entry) => receiptOf(entry, sequence, now, askedAt));
     const watched = new Set(concerned.flatMap((entry) => entry.content.audiences));
     const byExpiry = microsOf(addSeconds(denied.latestExpiry, LIMITS.verifierLeewaySeconds));
     const unwatched = denied.concernsAll || [...denied.audiences].some((one) => !watched.has(one));
@@ -275,7 +293,9 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       changed();
     },
     settled(sequence, denied, waitMs) {
-      const first = receiptsFor(sequence, denied);
+      // Whatever was denied was denied by now.
+      const askedAt = ports.clock.now();
+      const first = receiptsFor(sequence, denied, askedAt);
       if (waitMs <= 0 || isSettled(first)) return Promise.resolve(first);
       return new Promise((resolve, reject) => {
         const end = () => {
@@ -286,7 +306,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
         /** An error of `receiptsFor` goes to the caller that waits, not to the code that happens to call this. */
         const look = (then: (receipts: Receipts) => void) => {
           try {
-            then(receiptsFor(sequence, denied));
+            then(receiptsFor(sequence, denied, askedAt));
           } catch (thrown) {
             end();
             reject(thrown);
@@ -314,10 +334,10 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       recorded.set(receipt.entryId, receipt);
       changed();
     },
-    standings(sequence) {
+    standings(sequence, closedAt) {
       const now = ports.clock.now();
       const own = Map.groupBy(watchers.values(), ({ entryId }) => entryId);
-      return verifierEntries().map((entry) => standingOf(entry, own.get(entry.entryId) ?? [], sequence, now));
+      return verifierEntries().map((entry) => standingOf(entry, own.get(entry.entryId) ?? [], sequence, closedAt, now));
     },
     onChange(listener) {
       waiting.add(listener);
@@ -325,7 +345,9 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     },
     applied() {
       const now = ports.clock.now();
-      const left = new Set(verifierEntries().flatMap((one) => (leftUntil(one) > now ? [one.entryId] : [])));
+      // Each broker records what its own watchers have applied.
+      const isLeft = (one: VerifierEntry) => ports.isShared !== true && leftUntil(one) > now;
+      const left = new Set(verifierEntries().flatMap((one) => (isLeft(one) ? [one.entryId] : [])));
       const live = [...watchers.values()].filter((one) => lapseOf(one) > now && !left.has(one.entryId));
       return [...Map.groupBy(live, ({ entryId }) => entryId)].map(([entryId, own]) => {
         const signed = leastSigned(own);

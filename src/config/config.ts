@@ -5,6 +5,7 @@ import type { NoteKey } from "../domain/signed-note.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { ExchangeConfig } from "./exchanges-section.ts";
 import type { Finding } from "./finding.ts";
+import type { SharedLedgerConfig } from "./ledger-section.ts";
 import type { NatsConfig } from "./nats-section.ts";
 import type { PoliciesConfig } from "./policies-section.ts";
 import type { LOG_LEVELS } from "./schema.ts";
@@ -94,6 +95,8 @@ export type Config = {
   readonly ledger: {
     readonly reserveBytes: number;
     readonly diskFreeBytesMin: number;
+    /** The log, where several brokers share it. */
+    readonly postgres: SharedLedgerConfig | undefined;
     /** File in which the signed checkpoint is kept once more. */
     readonly checkpointCopy: string | undefined;
     /** Who is asked to sign checkpoints too: the submission prefix, and the key in one line. */

@@ -3,6 +3,7 @@ import { EXCHANGE_KINDS } from "../domain/exchange.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { parseSegment } from "../domain/spiffe-id.ts";
 import { absolutePath, accepted, duration, isLoopback, list, section, text, whole, yesNo } from "./fields.ts";
+import { checkPostgresPlace, postgresPlace } from "./postgres-place.ts";
 
 /*
  * The shape of an exchange: another system whose secrets steps may be given. What is asked there comes from the file alone,
@@ -13,7 +14,6 @@ const TEMPLATE = "{agent}, {run_id} and {step} stand for those of the step";
 const NAMES = /\{(?:agent|run_id|step)\}/g;
 const PATH = /^[A-Za-z0-9._-]{1,128}(?:\/[A-Za-z0-9._-]{1,128}){0,15}$/;
 const TEXT_LENGTH_MAX = 1_024;
-const PORT_MAX = 65_535;
 
 /** Text with names of a step in braces, that is fit with any of these names. */
 function template(expected: string, isFit: (text: string) => boolean = (given) => given !== "") {
@@ -96,29 +96,18 @@ const openbao = section({
   ),
 }).superRefine((exchange, context) => checkUrls(exchange, { url: exchange.url }, ORIGIN, context));
 
-const HOST = "a host name or an IP address";
-
 const postgres = section({
   kind: z.literal("postgres"),
   ...common,
-  host: text(HOST)
-    .refine((host) => /^[A-Za-z0-9.:_-]{1,253}$/.test(host), { error: `expected ${HOST}` })
-    .describe("Where PostgreSQL answers, over TLS."),
-  port: whole(1, PORT_MAX).prefault(5_432).describe("Port there."),
-  database: text("the name of a database").min(1, "expected the name of a database").describe("Database there."),
+  ...postgresPlace,
   user: text("the name of a role")
     .min(1, "expected the name of a role")
     .describe("The broker's own role, with CREATEROLE and with ADMIN OPTION on the role below."),
-  password_file: absolutePath().describe("File with its password; readable for the broker's user alone."),
   role: template("the name of a role").describe(
     `Role whose rights a step's role has, and to which goes what that owns in the end; ${TEMPLATE}.`,
   ),
   connections_max: whole(1, 1_000).prefault(10).describe("Connections that a step's role may have at a time."),
-}).superRefine(({ host, plain_on_loopback: isPlain, ca }, context) => {
-  const custom = (key: string, message: string) => context.addIssue({ code: "custom", path: [key], message });
-  if (isPlain && !isLoopback(host)) custom("plain_on_loopback", "expected a loopback address as host with it");
-  if (isPlain && ca !== undefined) custom("ca", "expected none with plain_on_loopback");
-});
+}).superRefine(checkPostgresPlace);
 
 const oauth = {
   ...common,

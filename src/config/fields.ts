@@ -157,6 +157,9 @@ export function hostName() {
   return z.string({ error }).refine((name) => name.length <= HOST_LENGTH_MAX && HOST.test(name), { error });
 }
 
+/** This machine, as the host of a URL. */
+export const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
+
 /** Whether only this machine reaches the address. */
 export function isLoopback(host: string): boolean {
   return host === "::1" || (isIP(host) === 4 && host.startsWith("127."));

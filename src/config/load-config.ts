@@ -10,6 +10,7 @@ import { exchangeOf } from "./exchanges-section.ts";
 import { externalPolicyWarnings } from "./external-policy-section.ts";
 import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
 import { kernelUser } from "./kernel-user.ts";
+import { sharedLedgerOf } from "./ledger-section.ts";
 import { readLocalAccounts } from "./local-accounts.ts";
 import { natsOf } from "./nats-section.ts";
 import { policiesOf } from "./policies-section.ts";
@@ -174,6 +175,7 @@ function configOf(
     ledger: {
       reserveBytes: file.ledger.reserve_bytes,
       diskFreeBytesMin: file.ledger.disk_free_bytes_min,
+      postgres: sharedLedgerOf(file.ledger.postgres),
       checkpointCopy: file.ledger.checkpoint_copy,
       witnesses: file.ledger.witnesses,
     },

@@ -2,7 +2,6 @@ import { z } from "zod";
 import { BrokerError } from "../domain/errors.ts";
 import { checkResourceUri } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { type NoteKey, parseNoteKey } from "../domain/signed-note.ts";
 import { parseTrustDomain } from "../domain/spiffe-id.ts";
 import { attestationSection } from "./attestation-section.ts";
 import { brokerSection } from "./broker-section.ts";
@@ -16,6 +15,7 @@ import {
   duration,
   hostName,
   isLoopback,
+  LOOPBACK_NAMES,
   list,
   listenAddress,
   oneOf,
@@ -27,6 +27,7 @@ import {
   whole,
   yesNo,
 } from "./fields.ts";
+import { ledgerSection } from "./ledger-section.ts";
 import { natsSection } from "./nats-section.ts";
 import { policiesSection } from "./policies-section.ts";
 import { principalsSection } from "./principals-section.ts";
@@ -37,19 +38,14 @@ import { tracingSection } from "./tracing-section.ts";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
 
-const MEBIBYTE = 1024 * 1024;
-/** Room for one close of a very large run; a smaller reserve would not hold a single transaction's journal. */
-const RESERVE_BYTES_MIN = MEBIBYTE;
 /** More processes than a machine has cores only take turns. */
 const WORKERS_MAX = 64;
-const BYTES_MAX = 1024 * 1024 * MEBIBYTE;
 /** Keys are for years at most: a key that nobody remembers is a key that nobody guards. */
 const AUTHORITY_DAYS_MAX = 3_650;
 /** In less time a verifier on the feed would have the key; a verifier that fetches bundles would not. */
 const PROPAGATION_SECONDS_MIN = 60;
 /** Half of the shortest life that a key can have. */
 const PROPAGATION_SECONDS_MAX = 43_200;
-const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 /** One HTTP listener: where, how it is protected, and the names it answers to. */
 function listener(listen: { readonly fallback: string; readonly serves: string }) {
@@ -83,21 +79,6 @@ function listener(listen: { readonly fallback: string; readonly serves: string }
         message: "expected a loopback address, or tls: plain HTTP is for this machine alone",
       });
     });
-}
-
-function parseWitnessUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && LOOPBACK_NAMES.includes(url.hostname));
-  if (url === undefined || !isSafe || url.search !== "" || url.hash !== "" || url.username + url.password !== "") {
-    throw new BrokerError("INVALID_FIELD", "no URL of a witness");
-  }
-  return text;
-}
-
-function parseWitnessKey(text: string): NoteKey {
-  const key = parseNoteKey(text);
-  if (key?.type !== "cosignature") throw new BrokerError("INVALID_FIELD", "no key of a witness");
-  return key;
 }
 
 /** What stint.yaml may say. Descriptions are what docs/settings.md says. */
@@ -153,28 +134,7 @@ export const fileSchema = section({
     .describe(
       "Processes beside the ledger's that take callers of the workload socket; 0: one process serves everybody.",
     ),
-  ledger: section({
-    reserve_bytes: whole(RESERVE_BYTES_MIN, BYTES_MAX)
-      .prefault(16 * MEBIBYTE)
-      .describe("Disk space kept back, so that closing and revoking work when the disk is full."),
-    disk_free_bytes_min: whole(0, BYTES_MAX)
-      .prefault(LIMITS.diskFreeBytesMin)
-      .describe("Issuance stops while the ledger's disk has less than this free."),
-    checkpoint_copy: absolutePath()
-      .optional()
-      .describe("File on another disk or machine for a copy of the signed checkpoint; its directory has to be there."),
-    witnesses: list(
-      section({
-        url: accepted(parseWitnessUrl, "an https URL, or http to this machine, without query").describe(
-          "Its submission prefix; add-checkpoint is below it.",
-        ),
-        key: accepted(parseWitnessKey, "a verifier key of a witness, of type 04").describe("Its key, in one line."),
-      }),
-      "witnesses",
-    )
-      .prefault([])
-      .describe("Who is asked every ten seconds to sign the newest checkpoint too (C2SP tlog-witness)."),
-  }).prefault({}),
+  ledger: ledgerSection,
   log: section({
     level: oneOf(LOG_LEVELS)
       .prefault("info")
@@ -278,6 +238,17 @@ export const fileSchema = section({
   ];
   for (const { path } of overHttp.filter(({ is }) => is && file.http === undefined)) {
     context.addIssue({ code: "custom", path, message: "expected http too, which serves this" });
+  }
+  // What one broker alone knows, or does once: others could not end it, or would do it again.
+  const ofOneBroker = [
+    { path: ["workers"], is: file.workers > 0 },
+    { path: ["exchanges"], is: file.exchanges.length > 0 },
+    { path: ["ssf", "transmit"], is: file.ssf.transmit },
+    { path: ["ssf", "receive"], is: file.ssf.receive.length > 0 },
+  ];
+  const notShared = "expected none with ledger.postgres: it is one broker's alone so far";
+  for (const { path } of ofOneBroker.filter(({ is }) => is && file.ledger.postgres !== undefined)) {
+    context.addIssue({ code: "custom", path, message: notShared });
   }
   const below = (path: readonly string[], listed: readonly { readonly issuer: string }[]) =>
     listed.map(({ issuer }, index) => ({ path: [...path, index, "issuer"], issuer }));

@@ -24,6 +24,8 @@ export type Authority = {
   readonly stateSince?: UnixSeconds;
   /** The authority is trusted no more: all that it had signed was taken back, and it is in no bundle. Never undone. */
   readonly tainted?: true;
+  /** The broker that has the key, among those that share the ledger. Absent: the one that has it. */
+  readonly replica?: string;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
   /** The CA certificate, DER; X.509 only. */

@@ -137,7 +137,8 @@ export type CallRefused = Event<"call.refused"> & {
 };
 
 /** Someone began to hold the step (`held`), so that from here on the step needs a hold to stay open. */
-export type StepHeld = Event<"step.held"> & { readonly stepId: string };
+/** `keeper`: the broker that keeps the step from here on, among those that share the ledger. */
+export type StepHeld = Event<"step.held"> & { readonly stepId: string; readonly keeper?: string };
 
 export type StepRenewed = Event<"step.renewed"> & { readonly stepId: string; readonly leaseExpiresAt: UnixMicros };
 

@@ -70,6 +70,11 @@ export type Step = {
   readonly leaseExpiresAt?: UnixMicros;
   /** Once held, a step needs a hold to stay open. */
   readonly held: boolean;
+  /**
+   * The broker, among those that share the ledger, at which the step was opened, or is held by now: it ends the step in time. Absent: the
+   * ledger is shared with nobody.
+   */
+  readonly keeper?: string;
   readonly parentStepId?: string;
   /** Of the token by which the opener was let below its parent; absent where the opener could name the parent. */
   readonly delegationJti?: string;

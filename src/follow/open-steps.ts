@@ -194,7 +194,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
           return change(event.stepId, { approval: { ...approval, answer: answerOf(event, false) } }, "answered");
         }
         case "step.held":
-          return change(event.stepId, { held: true });
+          return change(event.stepId, { held: true, ...(event.keeper !== undefined && { keeper: event.keeper }) });
         case "step.renewed":
           return change(event.stepId, { leaseExpiresAt: event.leaseExpiresAt });
         case "issuance.recorded":

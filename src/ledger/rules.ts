@@ -19,7 +19,7 @@ import { openStep } from "./rules/open-step.ts";
 import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
 import { erasePrincipal, offboardPrincipal, readmitPrincipal, takeSecurityEvent } from "./rules/principals.ts";
 import { reachClosure } from "./rules/reach-closure.ts";
-import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
+import { begunBefore, recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
 import { liftHold, placeHold, pruneEvents, recordSnapshot } from "./rules/retention.ts";
 import { acceptTool, forgetTool, reportTools } from "./rules/tools.ts";
 import { recordUsage } from "./rules/usage.ts";
@@ -91,6 +91,10 @@ export function rulingOn<Name extends ActName>(
   view: LedgerView,
 ): Ruling<ResultOf<Name>> {
   if (epoch === "" && act.act !== "start-epoch") throw new BrokerError("NOT_SERVING", "the ledger has no epoch yet");
-  const rule: Rule<Name> = RULES[act.act];
+  const rule: Rule<Name> = isBegun(act, epoch) ? begunBefore : RULES[act.act];
   return deliberate(rule(act), view);
+}
+
+function isBegun(act: LedgerAct, epoch: string): boolean {
+  return epoch !== "" && act.act === "start-epoch" && act.isFirst === true;
 }

@@ -168,6 +168,8 @@ export type GuardedStep = {
   readonly executable?: string;
   readonly requestDigest?: string;
   readonly isHeld: boolean;
+  /** As in `Step`. */
+  readonly keeper?: string;
   /** What it waits for, or waited for. */
   readonly approval?: PendingApproval;
   readonly leaseSeconds?: number;

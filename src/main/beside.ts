@@ -23,7 +23,7 @@ import { reachedBy } from "./in-force.ts";
 
 export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
   Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
-  Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
+  Pick<AuthoritiesPorts, "replica" | "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "apart"> &
   Pick<DenialPorts, "executableSha256"> &
   Pick<ReassessPorts, "principals"> & {
@@ -70,10 +70,11 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     entries,
     inForce: reachedBy(entries.following, stepDirectory.following, notifier.following, ...elsewhere),
   });
-  const lifetimes = await keepLifetimes({ ...ports, ledger, projections });
+  const lifetimes = await keepLifetimes({ ...ports, ledger, projections, replicas: store.replicas });
   closers.push(() => lifetimes.stop());
   const reassessment = await keepReassessing({
     ...ports,
+    replicas: store.replicas,
     ledger,
     steps,
     stepDirectory,
@@ -92,7 +93,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     stepDirectory,
   });
   closers.push(() => endings.stop());
-  const receipts = createReceiptBook({ entries, clock });
+  const receipts = createReceiptBook({ entries, clock, isShared: store.replicas !== undefined });
   closers.push(await keepReceiptJournal({ ledger, projections, receipts, notifier, clock, failed }));
   const isAgent = (name: string) =>
     entries.following.refusal() === undefined && entries.byName("agent", name) !== undefined;

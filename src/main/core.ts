@@ -44,6 +44,7 @@ import { engineWithExternal } from "./external-policy.ts";
 import { openFanOut } from "./fan-out.ts";
 import { openFederation } from "./federation.ts";
 import { followElsewhere, openFrontEnds } from "./front-ends.ts";
+import { ledgerPlace } from "./ledger-place.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
 import { openVault } from "./open-vault.ts";
 import { withOwn } from "./own-entries.ts";
@@ -102,9 +103,10 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     ...(checkpointCopy === undefined ? {} : { copy: openCheckpointFile(checkpointCopy) }),
     clock,
   });
+  const place = await ledgerPlace(config, directory);
   const opened = await openSqliteLedger({
     ahead: ahead.writer,
-    directory: directory.ledger,
+    ...place,
     checkpoints,
     clock,
     randomness: random,
@@ -116,6 +118,10 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
   });
   closers.push(() => opened.close());
   const store = tracing === undefined ? opened : tracedLedger(opened, tracing);
+  const isElsewhere = () => store.replicas?.leads() === false;
+  // What others have recorded in a ledger that can't be reached may contradict whatever is said of it.
+  const ledgerIsDoubted = () =>
+    suspensions.ledgerIsDoubted() || (store.replicas !== undefined && !store.health().writable);
   const { ledger, projections } = store;
   if (frontEnds !== undefined) closers.push(followElsewhere(ledger, frontEnds));
   const { counts, end } = tellEvents(ledger, log);
@@ -132,7 +138,9 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
   );
   const recordSigner = await openEnvelopeSigner(directory.path);
   const principals = await openVault(directory, store, random);
-  const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
+  const seal = createCursorSeal(
+    store.cursorKey ?? (await keepSecret(directory.path, "cursor.key", () => random.bytes(32))),
+  );
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);
   const behind = await secondsBehind(store.history, clock);
   if (behind > LIMITS.clockSkewSecondsMax) {
@@ -172,6 +180,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
           log.recurring("a secret of another system can't be ended yet", { exchangeId, target, why }),
       },
       signer,
+      ...(config.ledger.postgres === undefined ? {} : { replica: config.ledger.postgres.replica }),
       ...(upstream === undefined ? {} : { upstream: upstream.current }),
       lifetimeSeconds: {
         "x509-svid": config.authority.x509AuthoritySeconds,
@@ -239,7 +248,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     clock,
     onDenied: (listener) => notifier.subscribe(({ entries: denied }) => listener(denied)).unsubscribe,
     onAuthoritiesChange: authorities.onChange,
-    ledgerIsDoubted: suspensions.ledgerIsDoubted,
+    ledgerIsDoubted,
     failed,
   });
   closers.push(() => crls.stop());
@@ -252,7 +261,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
         deflate: systemDeflate(),
         clock,
         issuer: config.issuer,
-        ledgerIsDoubted: suspensions.ledgerIsDoubted,
+        ledgerIsDoubted,
       })
     : undefined;
   if (statusLists !== undefined) closers.push(() => statusLists.following.end());
@@ -272,7 +281,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     config,
     {
       ...{ ledger, notifier, authorities, signer, clock, failed, denyList: told.denyList },
-      ledgerIsDoubted: suspensions.ledgerIsDoubted,
+      ...{ ledgerIsDoubted, isElsewhere, confirmed: store.confirmed },
       rolledBack: (why) => suspensions.suspend("rollback", why),
     },
     { log, files },
@@ -295,6 +304,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     checkpoints,
     tree: store.tree,
     witnesses: config.ledger.witnesses.map(httpWitness),
+    isElsewhere,
     clock,
     delayed: (witness, why) => log.recurring("a checkpoint was not signed by a witness", { witness, why }),
     failed,
@@ -304,6 +314,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     retention: store.retention,
     times: config.retention,
     refusal: suspensions.refusal,
+    isElsewhere,
     clock,
     log,
   });
@@ -348,7 +359,8 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     files,
     endings,
     frontEnds,
-    ledgerDirectory: directory.ledger,
+    ledgerDirectory: place.directory,
+    ledgerIsDoubted,
   };
 }
 

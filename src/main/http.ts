@@ -102,7 +102,7 @@ function forVerifiers(
   { checking, log }: { readonly checking: AuthorizationsPorts; readonly log: Log },
 ): Hono {
   const { issuer } = config;
-  const { authorities, crls, clock, entries, unix, suspensions } = core;
+  const { authorities, crls, clock, entries, unix } = core;
   const { credentials } = core.store;
   const keys = keyRoutes({
     authorities: () => authorities.all(),
@@ -138,7 +138,7 @@ function forVerifiers(
       introspect(token, verifier, {
         credentials,
         bundles: () => trust.bundles().jwt,
-        ledgerIsDoubted: suspensions.ledgerIsDoubted,
+        ledgerIsDoubted: core.ledgerIsDoubted,
         clock,
       }),
   });

@@ -43,7 +43,7 @@ export async function validateConfig(request: ConfigRequest): Promise<Validated>
   const config = loadConfig(request.configPath, request.environment, { flags: request.flags ?? {} });
   const files = await checkedFiles(config, request);
   try {
-    const directory = join(config.dataDirectory, "ledger");
+    const directory = join(config.dataDirectory, config.ledger.postgres === undefined ? "ledger" : "replica");
     const kept = await readBeside(directory);
     if (kept !== undefined) checkTrustDomain(config.trustDomain, kept);
     return {

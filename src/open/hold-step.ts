@@ -7,6 +7,7 @@ import { isClosed, permits, type Step } from "../domain/step.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { Ledger } from "../ports/ledger.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import type { StepProcesses } from "../ports/step-processes.ts";
 
 export type HoldPorts = {
@@ -15,6 +16,8 @@ export type HoldPorts = {
   readonly ledger: Pick<Ledger, "perform">;
   readonly stepDirectory: Pick<StepDirectory, "byId">;
   readonly lifetimes: Pick<Lifetimes, "following" | "hold">;
+  /** Absent: the ledger is shared with nobody. */
+  readonly replicas?: Pick<Replicas, "own"> | undefined;
   readonly clock: Clock;
 };
 
@@ -49,9 +52,10 @@ export async function holdStep(caller: Attested, stepId: string, ports: HoldPort
 async function keepOpen(
   { process }: Attested,
   stepId: string,
-  { ledger, lifetimes, stepProcesses, clock }: HoldPorts,
+  { ledger, lifetimes, stepProcesses, replicas, clock }: HoldPorts,
 ): Promise<Cancel> {
-  const held = await ledger.perform({ act: "hold-step", stepId, now: clock.now() });
+  const keeper = replicas === undefined ? {} : { keeper: replicas.own };
+  const held = await ledger.perform({ act: "hold-step", stepId, ...keeper, now: clock.now() });
   if (isDenial(held)) {
     // A step that was closed in between is shown as it is now.
     if (held.code === "STEP_CLOSED") return () => undefined;

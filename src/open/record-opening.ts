@@ -14,6 +14,7 @@ import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { Randomness } from "../ports/randomness.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import type { DecidedOpening } from "./decide-opening.ts";
 import type { Fenced } from "./fence.ts";
 import { digestOf, type OpenRequest } from "./open-request.ts";
@@ -26,6 +27,8 @@ export type RecordOpeningPorts = Pick<PrincipalPorts, "principals" | "principalT
   DraftFirstPorts &
   IssueEntitledPorts & {
     readonly processes: Pick<ProcessWatch, "find">;
+    /** Absent: the ledger is shared with nobody. */
+    readonly replicas?: Pick<Replicas, "own"> | undefined;
     /** How long a step waits for its approval. */
     readonly approvalSeconds: number;
     readonly ledger: Pick<Ledger, "perform">;
@@ -132,7 +135,7 @@ async function existing(stepId: string, { steps }: RecordOpeningPorts): Promise<
 }
 
 function stepOf({ caller, request, terms, fenced, decided }: Opening, ports: RecordOpeningPorts): OpenedStep {
-  const { clock, random } = ports;
+  const { clock, random, replicas } = ports;
   const now = clock.now();
   const name = { runId: request.runId, step: request.step, attempt: fenced.attempt };
   const { parent, delegated } = terms;
@@ -157,6 +160,7 @@ function stepOf({ caller, request, terms, fenced, decided }: Opening, ports: Rec
     ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
     ...(terms.principal === undefined ? {} : { principal: recordedOf(terms.principal) }),
     ...(delegated === undefined ? {} : { delegationJti: delegated.jti }),
+    ...(replicas === undefined ? {} : { keeper: replicas.own }),
     ...(workflow === undefined ? {} : { workflow }),
     ...(purpose === undefined ? {} : { purpose }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),

@@ -149,8 +149,17 @@ export type OpenStepResult =
   | { readonly kind: "opened"; readonly sequence: number }
   | { readonly kind: "existing"; readonly stepId: string };
 
-/** The first hold of a step. Idempotent: sequence 0 for a step that is held already. STEP_NOT_FOUND, STEP_CLOSED. */
-export type HoldStepAct = { readonly act: "hold-step"; readonly stepId: string; readonly now: UnixMicros };
+/**
+ * The first hold of a step, or the first at another broker. Idempotent: sequence 0 for a step that is held already, by this keeper.
+ * STEP_NOT_FOUND, STEP_CLOSED.
+ */
+export type HoldStepAct = {
+  readonly act: "hold-step";
+  readonly stepId: string;
+  /** Where the ledger is shared: the broker that is asked to hold it. */
+  readonly keeper?: string;
+  readonly now: UnixMicros;
+};
 
 /** Sets the lease's end anew, `now` + the step's lease. STEP_NOT_FOUND, STEP_CLOSED; INVALID_FIELD without a lease. */
 export type RenewStepAct = { readonly act: "renew-step"; readonly stepId: string; readonly now: UnixMicros };
@@ -395,6 +404,8 @@ export type JudgeStepsResult = Written & {
 /** Begins a new epoch: closes every open step as REVOKED, and every authority is `removed`. */
 export type StartEpochAct = {
   readonly act: "start-epoch";
+  /** Only where there is none: whoever else began one keeps it, and the answer is a CloseResult of zero counts and sequence 0. */
+  readonly isFirst?: boolean;
   readonly epoch: string;
   readonly reason: string;
   readonly by: Actor;

@@ -13,6 +13,7 @@ import type {
   StepReads,
 } from "./ledger-reads.ts";
 import type { LedgerRetention } from "./ledger-retention.ts";
+import type { Replicas } from "./replicas.ts";
 import type { ToolReads } from "./tool-reads.ts";
 import type { TreeReads } from "./tree-reads.ts";
 
@@ -64,6 +65,16 @@ export type OpenedLedger = {
   readonly backups: LedgerBackups;
   readonly retention: LedgerRetention;
   readonly verdict: Verdict;
+  /** The brokers that share the ledger; absent: it is shared with nobody. */
+  readonly replicas?: Replicas;
+  /** The key of cursors, where all brokers that share the ledger have the same. */
+  readonly cursorKey?: Uint8Array;
+  /**
+   * Resolves once everything that was recorded before the call, at whatever broker, is known here.
+   *
+   * @throws BrokerError LEDGER_UNAVAILABLE when that can't be known
+   */
+  confirmed(): Promise<void>;
   /** Commits since it was opened, each of all that was asked for while the one before was written. One that recorded nothing is none. */
   commits(): number;
   health(): LedgerHealth;

@@ -36,6 +36,7 @@ async function scene() {
     const fanOut = keepFanOut({
       ...{ ledger, notifier, denyList, bus, signer, clock, failed, issuer: ISSUER },
       authorities: { active: () => key, all: () => [key] },
+      confirmed: async () => undefined,
       ledgerIsDoubted: () => isDoubted,
       rolledBack: (why) => void rolledBack.push(why),
       delayed: (why) => void delayed.push(why),

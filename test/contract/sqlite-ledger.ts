@@ -13,7 +13,7 @@ import { SIGNED_FILE } from "./signed-file.ts";
 
 /** A ledger on files in a directory of its own, which goes with it. What fails in the background ends the test. */
 export async function openSqlite(
-  ownOf: (directory: string) => Pick<Partial<SqliteLedgerOptions>, "signing" | "failed"> = () => ({}),
+  ownOf: (directory: string) => Pick<Partial<SqliteLedgerOptions>, "signing" | "failed" | "shared"> = () => ({}),
 ) {
   const directory = await mkdtemp(join(tmpdir(), "stint-ledger-"));
   const given = ports();
@@ -40,7 +40,10 @@ export async function openSqlite(
 }
 
 /** The same, which signs what it recorded with the keys of a disk signer, and looks whether that is committed. */
-export async function openSigningSqlite(failed?: (error: unknown) => void): Promise<SigningFixture> {
+export async function openSigningSqlite(
+  failed?: (error: unknown) => void,
+  shared?: SqliteLedgerOptions["shared"],
+): Promise<SigningFixture> {
   const elsewhere = signElsewhere();
   // The thread is told nothing but the module.
   const moduleFor = (directory: string) => {
@@ -51,6 +54,7 @@ export async function openSigningSqlite(failed?: (error: unknown) => void): Prom
   const { directory, given, world, close } = await openSqlite((where) => ({
     signing: { ...elsewhere.there, module: moduleFor(where) },
     ...(failed === undefined ? {} : { failed }),
+    ...(shared === undefined ? {} : { shared }),
   }));
   const { randomness } = given;
   const keys = { directory: join(directory, "keys"), elsewhere: elsewhere.keys };

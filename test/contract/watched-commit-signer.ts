@@ -1,9 +1,8 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MessagePort } from "node:worker_threads";
-import { openReader } from "../../src/adapters/ledger-sqlite/connection.ts";
+import { DATABASE_FILE, openReader } from "../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
-import { DATABASE_FILE } from "../../src/adapters/ledger-sqlite/durable-store.ts";
 import { openCommitSigner as open } from "../../src/adapters/signer-disk/commit-signer-worker.ts";
 import { unsigned } from "../../src/domain/signable.ts";
 import type { CommitSigner } from "../../src/ports/commit-signer.ts";

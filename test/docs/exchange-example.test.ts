@@ -11,7 +11,7 @@ import { exchangeOf, exchangesSection } from "../../src/config/exchanges-section
 import { INSTALL_MS_MAX } from "../conformance/locked-packages.ts";
 import { pythonIsMissing } from "../conformance/python/python-environment.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
-import { type Postgres, postgresPrograms, startPostgres } from "../exchange/postgres-server.ts";
+import { type Postgres, postgresPrograms, startPostgres } from "../postgres/server.ts";
 import { read, sourceText } from "./documents.ts";
 import { countBooks } from "./exchange-snippet.ts";
 

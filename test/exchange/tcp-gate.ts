@@ -5,11 +5,12 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 export type TcpGate = {
   readonly port: number;
   /**
-   * `down`: whoever connects is cut off. `holding`: questions go through, their answers wait for another mode.
+   * `down`: whoever connects is cut off. `holding`: questions go through, their answers wait for another mode. `losing`: a question is lost,
+   * with the connection.
    *
-   * @param from - with `holding`: answers wait only once a question has this in it.
+   * @param from - with `holding` and `losing`: only once a question has this in it.
    */
-  set(mode: "through" | "down" | "holding", from?: string): void;
+  set(mode: "through" | "down" | "holding" | "losing", from?: string): void;
   /** Resolves once an answer is held back. */
   readonly held: () => Promise<void>;
   close(): Promise<void>;
@@ -17,7 +18,7 @@ export type TcpGate = {
 
 /** A gate on the loopback address in front of a port of it. */
 export async function openTcpGate(port: number): Promise<TcpGate> {
-  let mode: "through" | "down" | "holding" = "through";
+  let mode: Parameters<TcpGate["set"]>[0] = "through";
   const all = new Set<Socket>();
   const waiting = new Set<() => void>();
   let heldBack: (() => void)[] = [];
@@ -32,9 +33,13 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
       socket.once("close", () => all.delete(socket));
     }
     let isMarked = false;
+    let markedIn: Parameters<TcpGate["set"]>[0] = mode;
     near.on("data", (part) => {
-      isMarked ||= part.includes(marker);
-      far.write(part);
+      // What was asked under another mode does not count.
+      isMarked = (isMarked && markedIn === mode) || part.includes(marker);
+      markedIn = mode;
+      if (mode === "losing" && isMarked) near.destroy();
+      else far.write(part);
     });
     /** Whatever comes back, in its order. */
     function back(act: () => void): void {

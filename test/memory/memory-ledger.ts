@@ -2,8 +2,9 @@ import { openWriter } from "../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
 import { HEALTHY } from "../../src/adapters/ledger-sqlite/durable-store.ts";
 import { createGroupQueue } from "../../src/adapters/ledger-sqlite/group-queue.ts";
-import { beginFirstEpoch, oneAfterTheOther } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import { beginFirstEpoch } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { migrate, readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
+import { oneAfterTheOther } from "../../src/adapters/ledger-sqlite/one-after-the-other.ts";
 import { createCallApprovalReads } from "../../src/adapters/ledger-sqlite/reads/call-approval-reads.ts";
 import { createCredentialReads } from "../../src/adapters/ledger-sqlite/reads/credential-reads.ts";
 import { createEventReads } from "../../src/adapters/ledger-sqlite/reads/event-reads.ts";
@@ -116,6 +117,7 @@ export async function openMemoryLedger(options: {
     backups: { copy: async () => fail(new TypeError("what is in memory alone is not backed up")) },
     retention,
     verdict: { kind: "trusted" },
+    confirmed: async () => undefined,
     commits: () => commits,
     health: () => HEALTHY,
     disk: () => undefined,

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readPostgresMigrations } from "../../src/adapters/ledger-postgres/schema.ts";
 import { readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
 import { canonicalJson } from "../../src/domain/canonical-json.ts";
 import type { Situation } from "../../src/domain/decision.ts";
@@ -43,6 +44,13 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0022_backup_mark.sql 6ca22bc5af21138224fed2fe1f11327610291c8b66a2ef27d0cd16e215d070a8",
     "0023_event_streams.sql 601b8ae3dc9f679a0ca2dbe7f88bc270341e73e51ae6888ac02d2d95a95ba65c",
     "0024_retention.sql d7379fdb8f246d64cc97e67e8899d86eb4a0620cb7145d9ef4f1c2d9bce09c74",
+    "0025_replicas.sql 9f64250fc5e2d56809447d8d77c705a27328c5866b955cba17556934bc14c18d",
+  ]);
+});
+
+test("the migrations of PostgreSQL, by the same rule", () => {
+  expect(readPostgresMigrations().map(({ name, sha256 }) => `${name} ${sha256}`)).toEqual([
+    "0001_log.sql 7825b98eed1f961782144145f06c3898b21fa1efdd874e1e18e8bf05aca81db0",
   ]);
 });
 
@@ -87,6 +95,7 @@ async function makeOneOfEach(): Promise<void> {
     state: "active",
     stateSince: NOW,
     upstream: [P256_SPKI],
+    replica: "a",
     publicKey: P256_SPKI,
     certificate: P256_SPKI,
     notBefore: NOW,
@@ -108,13 +117,14 @@ async function makeOneOfEach(): Promise<void> {
     principal: { principalId: "ab".repeat(32), sealed: "key.sealed" },
     requestId: "r",
     requestDigest: "ab".repeat(32),
+    keeper: "a",
   });
   const server = { audiences: ["spiffe://example.org/stint/server"] };
   const delegation = { runtimeEntryId: agent.entryId, mayAct: agent.spiffeId, usesMax: 1 };
   const { jti: delegationJti = "" } = await world.issue(step, { ...server, delegation });
   await world.openChild(agent, step, { delegationJti });
   const { stepId } = step;
-  await ledger.perform({ act: "hold-step", stepId, now });
+  await ledger.perform({ act: "hold-step", stepId, keeper: "b", now });
   await ledger.perform({ act: "renew-step", stepId, now });
   const enrolling = {
     by: { kind: "entry", entryId: agent.entryId, process: "p" },
@@ -378,7 +388,7 @@ test("the members of every event", () => {
       "step.executor.kind step.executor.process.bootId step.executor.process.pid",
       "step.executor.process.pidNamespace step.executor.process.startTimeTicks step.expiresAt",
       "step.factScopes[] step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier",
-      "step.grant[].locations[] step.grant[].max_calls step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId",
+      "step.grant[].locations[] step.grant[].max_calls step.grant[].type step.keeper step.leaseSeconds step.openedAt step.opener.bootId",
       "step.opener.pid step.opener.pidNamespace step.opener.startTimeTicks step.openerEntryId",
       "step.parentStepId step.principal.principalId step.principal.sealed step.purpose step.requestDigest",
       "step.requestId step.runId step.spiffeId step.step step.stepId step.workflow",
@@ -395,7 +405,7 @@ test("the members of every event", () => {
     ].join(" "),
     "step.approved": "by.entryId by.kind by.uid decisionId expiresAt reason stepId",
     "step.refused": "by.entryId by.kind by.uid reason stepId",
-    "step.held": "stepId",
+    "step.held": "keeper stepId",
     "step.renewed": "leaseExpiresAt stepId",
     "step.closed": "by.cause by.entryId by.kind by.process by.uid count decisionId digest reason revoked state stepId",
     "call.pending": [
@@ -423,7 +433,7 @@ test("the members of every event", () => {
     "issuance.revoked": "by.entryId by.kind by.uid issuanceId reason",
     "authority.put": [
       "authority.authorityId authority.certificate authority.expiresAt authority.family",
-      "authority.notBefore authority.publicKey authority.state authority.stateSince",
+      "authority.notBefore authority.publicKey authority.replica authority.state authority.stateSince",
       "authority.upstream[]",
     ].join(" "),
     "authority.tainted": "authorityId by.entryId by.kind by.uid count digest reason",

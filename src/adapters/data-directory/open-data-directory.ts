@@ -10,6 +10,8 @@ export type DataDirectory = {
   readonly keys: string;
   /** Directory of the database, its journal and the reserve. */
   readonly ledger: string;
+  /** Directory of the tables that follow from a log elsewhere; may be deleted while no broker runs. */
+  readonly replica: string;
   /** Directory of the keys of principals; outside `ledger`, so that a copy of the ledger has none of them. */
   readonly principals: string;
   /** Directory of what is needed to end secrets of other systems; outside `ledger` for the same reason. */
@@ -41,12 +43,14 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     path: root,
     keys: join(root, "keys"),
     ledger: join(root, "ledger"),
+    replica: join(root, "replica"),
     principals: join(root, "principals"),
     exchanges: join(root, "exchanges"),
     checkpoint: join(root, "checkpoint"),
   };
   await ownDirectory(directory.keys);
   await ownDirectory(directory.ledger);
+  await ownDirectory(directory.replica);
   await ownDirectory(directory.principals);
   await ownDirectory(directory.exchanges);
   return directory;

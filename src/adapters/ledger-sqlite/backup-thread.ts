@@ -6,7 +6,7 @@ import type { UnixMicros } from "../../domain/time.ts";
 import type { Head } from "../../ports/ledger.ts";
 import type { LedgerBackups } from "../../ports/ledger-backup.ts";
 import { type CopiedLedger, removeCopy } from "./backup.ts";
-import { DATABASE_FILE } from "./durable-store.ts";
+import { DATABASE_FILE } from "./connection.ts";
 import { endable, type Loaded } from "./end-thread.ts";
 import { decodeError, decodeHead, encodeHead, type WireError, type WireHead } from "./thread-messages.ts";
 

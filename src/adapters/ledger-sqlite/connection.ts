@@ -3,6 +3,8 @@ import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
 import type { Driver } from "./driver.ts";
 
+export const DATABASE_FILE = "ledger.db";
+
 /** Several times what the paths have; the operator's filters make statements without end. */
 const STATEMENTS_MAX = 1_000;
 
@@ -43,10 +45,22 @@ const READER_CACHE_KIB = 16 * 1024;
  * a commit would not wait for fsync, and an acknowledged commit could be lost.
  */
 export function openWriter(driver: Driver, path: string): Connection {
+  return openWriting(driver, path, "FULL");
+}
+
+/**
+ * The same for tables that can be made anew from a log elsewhere: no commit waits for fsync, and a power cut takes the newest commits
+ * and damages nothing.
+ */
+export function openCopyWriter(driver: Driver, path: string): Connection {
+  return openWriting(driver, path, "NORMAL");
+}
+
+function openWriting(driver: Driver, path: string, synchronous: "FULL" | "NORMAL"): Connection {
   if (path !== ":memory:") createPrivately(path);
   const database = new driver(path, { timeout: BUSY_TIMEOUT_MS });
   database.pragma("journal_mode = WAL");
-  database.pragma("synchronous = FULL");
+  database.pragma(`synchronous = ${synchronous}`);
   database.pragma(`wal_autocheckpoint = ${WAL_AUTOCHECKPOINT_PAGES}`);
   database.pragma(`journal_size_limit = ${WAL_BYTES_MAX}`);
   prepareSession(database, WRITER_CACHE_KIB);

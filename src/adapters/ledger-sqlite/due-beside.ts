@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import type { Cutoffs } from "../../domain/retention.ts";
 import type { DueClass } from "../../ports/ledger-retention.ts";
-import { openReader } from "./connection.ts";
+import { DATABASE_FILE, openReader } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
-import { DATABASE_FILE } from "./durable-store.ts";
 import { createReader } from "./reads/reader.ts";
 import { createRetentionReads } from "./reads/retention-reads.ts";
 

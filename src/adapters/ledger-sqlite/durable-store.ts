@@ -4,11 +4,19 @@ import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { ActName, LedgerAct } from "../../ports/ledger-acts.ts";
-import { type Connection, limitLog, openWriter, WAL_AUTOCHECKPOINT_PAGES, WAL_BYTES_MAX } from "./connection.ts";
+import {
+  type Connection,
+  DATABASE_FILE,
+  limitLog,
+  openWriter,
+  WAL_AUTOCHECKPOINT_PAGES,
+  WAL_BYTES_MAX,
+} from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { createLogKeeper, type LogKeeper, type LogMover } from "./log-keeper.ts";
 import { migrate, readMigrations, type UpgradeProgress } from "./migrate.ts";
 import { openReserve } from "./reserve.ts";
+import { checkNotMoved } from "./seal.ts";
 import { type ChunkOrder, writeChunks } from "./snapshot.ts";
 import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
 import { type Commit, type Outcome, openStore, type Store } from "./store.ts";
@@ -54,7 +62,6 @@ export type DurableStore = {
   close(): void;
 };
 
-export const DATABASE_FILE = "ledger.db";
 const RESERVE_FILE = "ledger.reserve";
 
 /** Acts that take authority away must be recorded even when nothing else can be recorded. */
@@ -72,6 +79,10 @@ function isEssential(act: LedgerAct): boolean {
 
 /** Acts that give authority are refused first, while there is room left for all other acts. */
 const GRANTING: ReadonlySet<ActName> = new Set(["open-step", "record-issuances"]);
+
+export function isGranting({ act }: LedgerAct): boolean {
+  return GRANTING.has(act);
+}
 
 const DISK_CHECK_INTERVAL_MS = 100;
 /** On a full disk the write-ahead log has to be reused instead of growing. */
@@ -115,6 +126,7 @@ export function openDurableStore(
     try {
       migrate(opened, readMigrations(), now, { freeBytes, progress: watch.upgrading });
       verify(opened, path);
+      checkNotMoved(opened);
       opened.pragma(`wal_autocheckpoint = ${autocheckpointPages}`);
       const log = mover === undefined ? undefined : createLogKeeper(opened, `${path}-wal`, mover);
       return { db: opened, store: openStore(opened), log };
@@ -173,7 +185,7 @@ export function openDurableStore(
 
   function admits(act: LedgerAct): boolean {
     if (disk === "full") return isEssential(act);
-    return disk === "ample" || !GRANTING.has(act.act);
+    return disk === "ample" || !isGranting(act);
   }
 
   function commit(acts: readonly LedgerAct[]): Commit {
@@ -301,11 +313,11 @@ function rewrite(db: Connection): boolean {
 }
 
 /** Answers every act with one outcome; nothing is recorded. */
-function allOf(acts: readonly LedgerAct[], outcome: Outcome): Commit {
+export function allOf(acts: readonly LedgerAct[], outcome: Outcome): Commit {
   return { outcomes: acts.map(() => outcome), events: [] };
 }
 
-function unavailable(reason: string, detail?: string): Outcome {
+export function unavailable(reason: string, detail?: string): Outcome {
   const options = detail === undefined ? {} : { detail };
   return { kind: "failed", error: new BrokerError("LEDGER_UNAVAILABLE", reason, options) };
 }

@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
-import { openReader } from "./connection.ts";
+import { DATABASE_FILE, openReader } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
-import { DATABASE_FILE } from "./durable-store.ts";
 import { LOADED } from "./end-thread.ts";
 import type { FromHistory, HistoryData, ToHistory } from "./history-thread.ts";
 import { createExportReads } from "./reads/export-reads.ts";

@@ -8,15 +8,17 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { Head, OpenedLedger, Verdict } from "../../ports/ledger.ts";
 import type { Randomness } from "../../ports/randomness.ts";
+import type { Replica } from "../../ports/replicas.ts";
 import { createBackups } from "./backup-thread.ts";
-import { openReader } from "./connection.ts";
+import { DATABASE_FILE, openReader } from "./connection.ts";
 import { type Driver, loadDriver } from "./driver.ts";
-import { DATABASE_FILE } from "./durable-store.ts";
 import { createGroupQueue, type GroupQueue } from "./group-queue.ts";
 import { createHeadKeeper, type HeadKeeper } from "./head-keeper.ts";
 import { createHistoryThread } from "./history-thread.ts";
+import { createKnownReplicas } from "./known-replicas.ts";
 import { lockDirectory } from "./lock.ts";
 import type { UpgradeProgress } from "./migrate.ts";
+import { oneAfterTheOther } from "./one-after-the-other.ts";
 import { createCallApprovalReads } from "./reads/call-approval-reads.ts";
 import { createCredentialReads } from "./reads/credential-reads.ts";
 import { createEventReads } from "./reads/event-reads.ts";
@@ -29,6 +31,7 @@ import { createStepReads } from "./reads/step-reads.ts";
 import { createToolReads } from "./reads/tool-reads.ts";
 import { createRetention } from "./retention.ts";
 import { BACKUP_MARK, type BackupMark } from "./tables/backup-mark-table.ts";
+import { type HeadRow, TREE } from "./tables/event-table.ts";
 import { decodeError, encodeError } from "./thread-messages.ts";
 import { continues } from "./verify-log.ts";
 import { startWriter, type WriterAhead } from "./writer-thread.ts";
@@ -48,6 +51,14 @@ export type SqliteLedgerOptions = {
    * `CommitSigner` of the port. Absent: the ledger signs nothing.
    */
   readonly signing?: { readonly module: URL; readonly port: MessagePort };
+  /**
+   * The log, where it is shared with other brokers: a module that exports `openSharedLog`, which makes a `SharedLog` of the settings. The
+   * directory then holds this broker's tables, which are made anew from the log where they are missing. Absent: the directory holds the log.
+   */
+  readonly shared?: {
+    readonly module: URL;
+    readonly settings: { readonly replica: { readonly name: string } } & object;
+  };
   /** Told of each error in the background. */
   readonly failed: (error: unknown) => void;
   /** Told how far the upgrade of an older ledger has come; until the upgrade is done nothing else is possible. */
@@ -74,14 +85,16 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Op
 }
 
 async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: () => void): Promise<OpenedLedger> {
-  const { directory, reserveBytes, diskFreeBytesMin, clock, signing, ahead } = options;
+  const { directory, reserveBytes, diskFreeBytesMin, clock, signing, shared, ahead } = options;
   const data = {
     ...{ directory, reserveBytes, diskFreeBytesMin, now: clock.now() },
     ...(signing === undefined ? {} : { signing: { module: signing.module.href, port: signing.port } }),
+    ...(shared === undefined ? {} : { shared: { module: shared.module.href, settings: shared.settings } }),
   };
   const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
   let keeper: HeadKeeper | undefined;
   let commits = 0;
+  const replicas = shared === undefined ? undefined : createKnownReplicas(shared.settings.replica.name);
   const followers = createFollowers({
     head: () => writer.head().sequence,
     read: createEventReads(reader),
@@ -99,6 +112,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       followers.committed(events);
     },
     upgrading: options.upgrading ?? (() => undefined),
+    replicas: (told: readonly Replica[]) => replicas?.told(told),
   };
   const writer = await startWriter(data, watch, ahead).catch(async (thrown: unknown) => {
     await history.close();
@@ -118,7 +132,8 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   });
 
   try {
-    const verdict = await judge(reader, options.checkpoints);
+    const isShared = shared !== undefined;
+    const verdict = await judge(reader, options.checkpoints, isShared);
     const kept = createHeadKeeper(options, verdict.kind === "trusted");
     keeper = kept;
     closers.push(kept.close);
@@ -147,6 +162,9 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       backups,
       retention,
       verdict,
+      ...(replicas === undefined ? {} : { replicas }),
+      ...(writer.cursorKey === undefined ? {} : { cursorKey: writer.cursorKey }),
+      confirmed: replicas === undefined ? async () => undefined : onceAtATime(writer.confirm),
       commits: () => commits,
       health: writer.health,
       disk: writer.disk,
@@ -154,7 +172,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       async verifyAll(watch) {
         const finding = await alone(() => verification.verifyAll(watch));
         if (finding.kind === "damaged") return finding;
-        const kept = await judge(reader, options.checkpoints);
+        const kept = await judge(reader, options.checkpoints, isShared);
         return kept.kind === "trusted" ? finding : { kind: "damaged", reason: kept.reason };
       },
       close,
@@ -166,7 +184,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
 }
 
 /** A checkpoint that can't be read proves nothing, so it counts as a checkpoint that the ledger does not continue. */
-async function judge(reader: Reader, checkpoints: CheckpointStore): Promise<Verdict> {
+async function judge(reader: Reader, checkpoints: CheckpointStore, isShared: boolean): Promise<Verdict> {
   let seen: readonly Head[];
   try {
     seen = await checkpoints.load();
@@ -179,7 +197,10 @@ async function judge(reader: Reader, checkpoints: CheckpointStore): Promise<Verd
     const madeAt = new Date(mark.madeAt / 1_000).toISOString();
     return { kind: "rolled-back", reason: `the ledger went back in time: it is a backup of ${madeAt}, put back` };
   }
+  const epoch = isShared ? reader.read((db) => db.get<HeadRow>(TREE.head))?.epoch : undefined;
   for (const acknowledged of seen) {
+    // An operator accepted the ledger at another broker: epochs begin by that alone, and their ids are in the order of time.
+    if (epoch !== undefined && epoch > acknowledged.epoch) continue;
     const finding = reader.read((db) => continues(db, acknowledged));
     if (finding.kind === "damaged") {
       return { kind: "rolled-back", reason: `the ledger went back in time: ${finding.reason}` };
@@ -195,6 +216,7 @@ export async function beginFirstEpoch(
   const now = clock.now();
   await queue.perform({
     act: "start-epoch",
+    isFirst: true,
     epoch: newId("epoch", now, randomness.bytes(10)),
     reason: "first start",
     by: { kind: "broker", cause: "start" },
@@ -202,12 +224,17 @@ export async function beginFirstEpoch(
   });
 }
 
-/** Runs each piece of work once those before it have ended, however they ended. */
-export function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const next = last.then(work, work);
-    last = next.catch(() => undefined);
+/** Whoever asks while one answer is awaited is given the next, which all of them share. */
+function onceAtATime(ask: () => Promise<void>): () => Promise<void> {
+  let asking: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return () => {
+    next ??= asking.then(() => {
+      next = undefined;
+      const asked = ask();
+      asking = asked.catch(() => undefined);
+      return asked;
+    });
     return next;
   };
 }

@@ -13,7 +13,7 @@ import {
 import type { Head } from "../../ports/ledger.ts";
 import type { Connection } from "./connection.ts";
 import { project } from "./project.ts";
-import { EVENT, type HeadRow, MINUTE, minuteOf, TREE } from "./tables/event-table.ts";
+import { EVENT, eventOf, type HeadRow, MINUTE, minuteOf, TREE } from "./tables/event-table.ts";
 
 /** Only hashes of complete subtrees of 256^n leaves are stored; any other is computed from a few hundred of these. */
 export const NODE_LEVELS = 8;
@@ -42,7 +42,15 @@ export function headOf(state: LogState): Head {
  * @param text - the event's canonical text.
  */
 export function appendEvent(db: Connection, state: LogState, event: LedgerEvent, text: string): LogState {
-  const canonical = canonicalBytes(text);
+  return write(db, state, event, canonicalBytes(text));
+}
+
+/** Writes an event that was recorded elsewhere, from its canonical bytes. */
+export function takeEvent(db: Connection, state: LogState, canonical: Uint8Array): LogState {
+  return write(db, state, eventOf(canonical), canonical);
+}
+
+function write(db: Connection, state: LogState, event: LedgerEvent, canonical: Uint8Array): LogState {
   const hash = leafHash(canonical);
   const sequence = state.range.size + 1;
   db.run(EVENT.insert, { sequence, type: event.type, recordedAt: event.at, leafHash: hash, canonical });

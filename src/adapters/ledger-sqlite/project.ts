@@ -258,7 +258,7 @@ function judgeSteps(db: Connection, { through, stepIds }: StepsJudged, sequence:
 }
 
 function holdStep(db: Connection, event: StepHeld, sequence: number): void {
-  db.run(STEP.hold, { stepId: event.stepId });
+  db.run(STEP.hold, { stepId: event.stepId, keeper: event.keeper ?? null });
   concernStep(db, event, sequence);
 }
 

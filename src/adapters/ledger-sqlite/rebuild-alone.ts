@@ -1,9 +1,8 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
-import { openWriter } from "./connection.ts";
+import { DATABASE_FILE, openWriter } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
-import { DATABASE_FILE } from "./durable-store.ts";
 import { lockDirectory } from "./lock.ts";
 import { pendingOf, readMigrations } from "./migrate.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";

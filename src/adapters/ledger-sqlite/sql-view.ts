@@ -249,6 +249,7 @@ function guardedStepOf(row: StepGuardRow | undefined): GuardedStep | undefined {
     expiresAt: row.expiresAt,
     openerEntryId: row.openerEntryId,
     isHeld: row.held === 1,
+    ...(row.keeper === null ? {} : { keeper: row.keeper }),
     ...(factScopes === null ? {} : { factScopes: JSON.parse(factScopes) as readonly FactScope[] }),
     ...(executor === null ? {} : { executor }),
     ...(executable === null ? {} : { executable }),

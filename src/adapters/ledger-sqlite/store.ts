@@ -6,10 +6,10 @@ import { rulingOn } from "../../ledger/rules.ts";
 import type { Head } from "../../ports/ledger.ts";
 import type { LedgerAct, ResultOf } from "../../ports/ledger-acts.ts";
 import type { Connection } from "./connection.ts";
-import { appendEvent, headOf, readState, writeHead } from "./log.ts";
+import { appendEvent, headOf, readState, takeEvent, writeHead } from "./log.ts";
 import { createSqlView } from "./sql-view.ts";
 import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
-import { TREE } from "./tables/event-table.ts";
+import { type StoredEvent, TREE } from "./tables/event-table.ts";
 
 /** What became of one act: its result, which may be a refusal, or the error of an act that left no trace. */
 export type Outcome =
@@ -39,14 +39,29 @@ class ForeignChange extends Error {
 export type Store = {
   head(): Head;
   commit(acts: readonly LedgerAct[]): Commit;
+  /** The first half of `commit`: all but the transaction's end. Until `confirm` or `abandon`, nothing else may be called. */
+  prepare(acts: readonly LedgerAct[]): Prepared;
+  confirm(): void;
+  abandon(): void;
+  /**
+   * Takes over events that another process has appended, in a transaction of its own.
+   *
+   * @param events - those that follow the head, none left out and none pruned.
+   * @throws ProjectionMismatch when an event does not follow from those before it; what SQLite throws
+   */
+  takeOver(events: readonly StoredEvent[]): void;
   /** Writes what is no act and changes nothing that follows from the log, in a transaction of its own. */
   aside<T>(work: (db: Connection) => T): T;
 };
+
+/** A group that was done and is not committed yet. */
+export type Prepared = Commit & { readonly head: Head };
 
 export function openStore(db: Connection): Store {
   const view = createSqlView(db);
   let committed = readState(db);
   let head = headOf(committed);
+  let prepared = head;
   let state = committed;
   let events: string[] = [];
 
@@ -82,39 +97,72 @@ export function openStore(db: Connection): Store {
     }
   }
 
-  function commitGroup(acts: readonly LedgerAct[], keepsApart: boolean): Commit {
+  /** Begins a transaction and does the work in it; gives the head that is written there. */
+  function begun<Result>(work: () => Result): { readonly result: Result; readonly head: Head } {
     db.run("BEGIN IMMEDIATE");
     try {
       events = [];
       const stored = db.get<{ readonly treeSize: number }>(TREE.size)?.treeSize ?? 0;
       if (stored !== committed.range.size) throw new ForeignChange("the tree head is not the one that was left there");
-      const outcomes = acts.map((act) => attempt(act, keepsApart));
-      const next = state.range.size === committed.range.size ? head : writeHead(db, state);
-      db.run("COMMIT");
-      committed = state;
-      head = next;
-      return { outcomes, events };
+      const result = work();
+      prepared = state.range.size === committed.range.size ? head : writeHead(db, state);
+      return { result, head: prepared };
     } catch (thrown) {
-      state = committed;
-      // Some errors end the transaction by themselves.
-      if (db.inTransaction()) db.run("ROLLBACK");
+      abandon();
       throw thrown;
+    }
+  }
+
+  function confirm(): void {
+    try {
+      db.run("COMMIT");
+    } catch (thrown) {
+      abandon();
+      throw thrown;
+    }
+    committed = state;
+    head = prepared;
+  }
+
+  function abandon(): void {
+    state = committed;
+    // Some errors end the transaction by themselves.
+    if (db.inTransaction()) db.run("ROLLBACK");
+  }
+
+  function prepareGroup(acts: readonly LedgerAct[], keepsApart: boolean): Prepared {
+    const done = begun(() => acts.map((act) => attempt(act, keepsApart)));
+    return { outcomes: done.result, events, head: done.head };
+  }
+
+  /**
+   * Savepoints cost a tenth of an issuance, and almost no act fails after its ruling. So a group in which an act does
+   * is done once more, with a savepoint for each act.
+   */
+  function prepare(acts: readonly LedgerAct[]): Prepared {
+    try {
+      return prepareGroup(acts, false);
+    } catch (thrown) {
+      if (!(thrown instanceof HalfWritten)) throw thrown;
+      return prepareGroup(acts, true);
     }
   }
 
   return {
     head: () => head,
-    /**
-     * Savepoints cost a tenth of an issuance, and almost no act fails after its ruling. So a group in which an act does
-     * is done once more, with a savepoint for each act.
-     */
     commit(acts) {
-      try {
-        return commitGroup(acts, false);
-      } catch (thrown) {
-        if (!(thrown instanceof HalfWritten)) throw thrown;
-        return commitGroup(acts, true);
-      }
+      const { outcomes, events } = prepare(acts);
+      confirm();
+      return { outcomes, events };
+    },
+    prepare,
+    confirm,
+    abandon,
+    takeOver(taken) {
+      begun(() => {
+        for (const { canonical } of taken) state = takeEvent(db, state, canonical);
+      });
+      confirm();
     },
     aside(work) {
       db.run("BEGIN IMMEDIATE");

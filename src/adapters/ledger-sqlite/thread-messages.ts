@@ -6,6 +6,7 @@ import type { Committed } from "../../ports/following.ts";
 import type { RecordedIssuance, RecordIssuanceItem, RecordIssuancesAct } from "../../ports/issuance-acts.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { ActName, LedgerAct, PutAuthoritiesAct, ResultOf, Sequenced } from "../../ports/ledger-acts.ts";
+import type { Replica } from "../../ports/replicas.ts";
 import type { StoreOptions } from "./durable-store.ts";
 import type { Loaded } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
@@ -21,6 +22,8 @@ import type { Commit, Outcome } from "./store.ts";
 
 /** What a writing thread opens. */
 export type WriterData = StoreOptions & {
+  /** The log, where it is shared: a module that exports `openSharedLog`, and what to call that with. */
+  readonly shared?: { readonly module: string; readonly settings: object };
   /** What signs there what is committed there; absent: nothing does. */
   readonly signing?: { readonly module: string; readonly port: MessagePort };
 };
@@ -30,17 +33,29 @@ export type ToWriter =
   | { readonly kind: "open"; readonly data: WriterData }
   | { readonly kind: "group"; readonly acts: string }
   | { readonly kind: "chunks"; readonly order: ChunkOrder }
+  /** Asks for everything that was recorded before, at whatever broker. */
+  | { readonly kind: "confirm" }
   | { readonly kind: "close" };
 
 export type FromWriter =
   | { readonly kind: "chunks"; readonly written: number | WireError }
   | Loaded
   | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }
-  | { readonly kind: "opened"; readonly head: WireHead; readonly health: LedgerHealth; readonly disk: LedgerDisk }
+  | ({ readonly kind: "opened"; readonly head: WireHead; readonly cursorKey?: Uint8Array } & Standing)
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "group"; readonly reply: string }
+  /** Events that others appended to a shared log. */
+  | { readonly kind: "followed"; readonly followed: string }
   /** Comes at every probe: a thread that is not heard of for long waits for its disk. */
-  | { readonly kind: "probed"; readonly health: LedgerHealth; readonly disk: LedgerDisk };
+  | ({ readonly kind: "probed" } & Standing)
+  | { readonly kind: "confirmed"; readonly error?: WireError };
+
+/** `replicas`: of a shared log. */
+type Standing = {
+  readonly health: LedgerHealth;
+  readonly disk: LedgerDisk;
+  readonly replicas?: readonly Replica[];
+};
 
 export type GroupReply = {
   readonly outcomes: readonly Outcome[];
@@ -121,8 +136,7 @@ function decodeItem({ toBeSigned, ...item }: WireItem): RecordIssuanceItem {
 /** The events are JSON already, and are put in as they are. */
 export function encodeReply({ outcomes, events }: Commit, head: Head, health: LedgerHealth): string {
   const reply: WireReply = { outcomes: outcomes.map(encodeOutcome), head: encodeHead(head), health };
-  const text = JSON.stringify(reply);
-  return events.length > HANDED_OVER_MAX ? text : `${text.slice(0, -1)},"events":[${events.join(",")}]}`;
+  return withEvents(JSON.stringify(reply), events);
 }
 
 export function decodeReply(text: string): GroupReply {
@@ -133,6 +147,22 @@ export function decodeReply(text: string): GroupReply {
     health,
     events: events === undefined ? undefined : numbered(events, head.sequence),
   };
+}
+
+type WireFollowed = { readonly head: WireHead; readonly events?: readonly LedgerEvent[] };
+
+/** The same for events that nobody here asked for. */
+export function encodeFollowed(head: Head, events: readonly string[]): string {
+  return withEvents(JSON.stringify({ head: encodeHead(head) } satisfies WireFollowed), events);
+}
+
+export function decodeFollowed(text: string): Pick<GroupReply, "head" | "events"> {
+  const { head, events } = JSON.parse(text) as WireFollowed;
+  return { head: decodeHead(head), events: events === undefined ? undefined : numbered(events, head.sequence) };
+}
+
+function withEvents(text: string, events: readonly string[]): string {
+  return events.length > HANDED_OVER_MAX ? text : `${text.slice(0, -1)},"events":[${events.join(",")}]}`;
 }
 
 /** Events with their sequences; the last of them is the newest of the log. */

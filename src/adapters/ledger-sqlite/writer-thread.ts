@@ -4,6 +4,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct } from "../../ports/ledger-acts.ts";
+import type { Replica } from "../../ports/replicas.ts";
 import { unhealthy } from "./durable-store.ts";
 import { endable } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
@@ -11,6 +12,7 @@ import type { ChunkOrder } from "./snapshot.ts";
 import type { Outcome } from "./store.ts";
 import {
   decodeError,
+  decodeFollowed,
   decodeHead,
   decodeReply,
   encodeActs,
@@ -34,6 +36,10 @@ export type WriterThread = {
    * @throws BrokerError LEDGER_UNAVAILABLE when they could not be
    */
   keepChunks(order: ChunkOrder): Promise<number>;
+  /** Of a shared log. */
+  readonly cursorKey: Uint8Array | undefined;
+  /** @throws BrokerError LEDGER_UNAVAILABLE when it can't be known what others have recorded */
+  confirm(): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -50,6 +56,8 @@ export type WriterWatch = {
   /** Called with every new head, before the acts of its group are answered. `events` is absent for a large group. */
   readonly committed: (head: Head, events: readonly Committed[] | undefined) => void;
   readonly upgrading: (progress: UpgradeProgress) => void;
+  /** Who shares the log, where it is shared. */
+  readonly replicas: (replicas: readonly Replica[]) => void;
 };
 
 /** A writing thread that loads its program and has no ledger yet. It keeps no process alive. */
@@ -105,29 +113,31 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
   let chunks:
     | { readonly resolve: (written: number) => void; readonly reject: (error: BrokerError) => void }
     | undefined;
+  /** Answers come in the order of the questions. */
+  const confirming: ((error?: BrokerError) => void)[] = [];
   let closed: (() => void) | undefined;
   let ended: BrokerError | undefined;
-  let head: Head;
-  let health: LedgerHealth;
-  let disk: LedgerDisk;
   /**
    * Ticks since the thread was heard of. Counted by a timer and not by a clock: when the event loop itself stood still,
    * it has not heard what the thread said meanwhile.
    */
   let silentTicks = 0;
 
-  ({ head, health, disk } = await new Promise<{ head: Head; health: LedgerHealth; disk: LedgerDisk }>(
-    (resolve, reject) => {
-      worker.once("error", reject);
-      worker.once("exit", () => reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended")));
-      worker.on("message", (message: FromWriter) => {
-        if (message.kind === "opened") resolve({ ...message, head: decodeHead(message.head) });
-        else if (message.kind === "refused") reject(decodeError(message.error));
-        else if (message.kind === "upgrading") watch.upgrading(message.progress);
-      });
-      post({ kind: "open", data }, data.signing === undefined ? [] : [data.signing.port]);
-    },
-  ));
+  type Opened = { head: Head; health: LedgerHealth; disk: LedgerDisk; cursorKey?: Uint8Array };
+  const opened = await new Promise<Opened>((resolve, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", () => reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended")));
+    worker.on("message", (message: FromWriter) => {
+      if (message.kind === "opened") {
+        watch.replicas(message.replicas ?? []);
+        resolve({ ...message, head: decodeHead(message.head) });
+      } else if (message.kind === "refused") reject(decodeError(message.error));
+      else if (message.kind === "upgrading") watch.upgrading(message.progress);
+    });
+    post({ kind: "open", data }, data.signing === undefined ? [] : [data.signing.port]);
+  });
+  const { cursorKey } = opened;
+  let { head, health, disk } = opened;
 
   worker.removeAllListeners("message");
   worker.removeAllListeners("error");
@@ -138,7 +148,16 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
     else if (message.kind === "chunks") {
       if (typeof message.written === "number") chunks?.resolve(message.written);
       else chunks?.reject(decodeError(message.written));
-    } else if (message.kind === "probed") ({ health, disk } = message);
+    } else if (message.kind === "followed") {
+      const followed = decodeFollowed(message.followed);
+      head = followed.head;
+      watch.committed(head, followed.events);
+    } else if (message.kind === "confirmed") {
+      confirming.shift()?.(message.error === undefined ? undefined : decodeError(message.error));
+    } else if (message.kind === "probed") {
+      ({ health, disk } = message);
+      watch.replicas(message.replicas ?? []);
+    }
   });
   const ticking = setInterval(() => {
     silentTicks += 1;
@@ -152,11 +171,13 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
     ended ??= new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended", { cause });
     pending?.reject(ended);
     chunks?.reject(ended);
+    for (const settle of confirming.splice(0)) settle(ended);
     closed?.();
   }
 
   return {
     head: () => head,
+    cursorKey,
     health: () => (ended === undefined && silentTicks > SILENT_TICKS_MAX ? STANDS_STILL : health),
     disk: () => disk,
     async commit(acts) {
@@ -178,6 +199,12 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
         if (ended !== undefined) return reject(ended);
         chunks = { resolve, reject };
         post({ kind: "chunks", order });
+      }),
+    confirm: () =>
+      new Promise<void>((resolve, reject) => {
+        if (ended !== undefined) return reject(ended);
+        confirming.push((error) => (error === undefined ? resolve() : reject(error)));
+        post({ kind: "confirm" });
       }),
     close: () =>
       new Promise<void>((resolve) => {

@@ -25,6 +25,8 @@ import { signedReceipt } from "./signed-receipt.ts";
 export type FeedPorts = WatchPorts<DenialField> & {
   readonly notifier: Notifier;
   readonly messages: FeedMessages;
+  /** As of the opened ledger. */
+  readonly confirmed: () => Promise<void>;
   readonly clock: Clock;
   readonly receipts: ReceiptBook;
   readonly entries: EntryDirectory;
@@ -154,7 +156,7 @@ async function startWatch(
   });
   if (isDenial(scope)) throw errorOf(scope);
   takePlace();
-  const cursor = resumePoint(hello.cursor, ports);
+  const cursor = await resumePoint(hello.cursor, ports);
 
   const outbox = createOutbox<Response>(call, LIMITS.watcherBacklogEventsMax, fail);
   const position = { sent: 0 };
@@ -212,7 +214,9 @@ async function startWatch(
             throw invalidField("nonce", `1 to ${NONCE_BYTES_MAX} bytes`);
           checkEntry(entryId, ports.entries);
           ports.receipts.seen(watcherId);
-          // Whatever was durable when the ping came is sent before the pong that makes the watcher fresh.
+          // Whatever was durable when the ping came, at whatever broker, is sent before the pong that makes the watcher fresh. Who can't
+          // know of it says nothing: the watcher lapses by its own bound.
+          if (!(await isConfirmed(ports))) return;
           const sequence = await ports.notifier.caughtUp();
           position.sent = Math.max(position.sent, sequence);
           outbox.send({ message: { case: "pong", value: pong(nonce, sequence, ports) } }, 1);
@@ -240,10 +244,22 @@ async function startWatch(
   };
 }
 
-function resumePoint(bytes: Uint8Array, ports: FeedPorts): Cursor | undefined {
+async function isConfirmed({ confirmed }: FeedPorts): Promise<boolean> {
+  try {
+    await confirmed();
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof BrokerError && thrown.code === "LEDGER_UNAVAILABLE") return false;
+    throw thrown;
+  }
+}
+
+async function resumePoint(bytes: Uint8Array, ports: FeedPorts): Promise<Cursor | undefined> {
   if (bytes.length === 0) return undefined;
   const cursor = openCursor(ports.seal, bytes);
   if (cursor === undefined) throw invalidField("cursor", "one that this broker gave, or none");
+  // The watcher may come from a broker that has recorded something since.
+  if (cursor.sequence > ports.ledger.head().sequence) await ports.confirmed();
   const head = ports.ledger.head();
   if (cursor.epoch === head.epoch && cursor.sequence > head.sequence) {
     ports.rolledBack(`a watcher has seen sequence ${cursor.sequence}, the ledger ends at ${head.sequence}`);

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ThreadsAhead } from "../../main/threads-ahead.ts";
-import { rebuildLedger, runDaemon, type Validated, validateConfig } from "../../main.ts";
+import { moveLedger, rebuildLedger, runDaemon, type Validated, validateConfig } from "../../main.ts";
 import { EXIT, ExitStatus, Failure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
 import { readVersion } from "../output/version.ts";
@@ -53,6 +53,30 @@ addSettings(
     const events = await orFail(rebuildLedger(requestOf(options), progress));
     bar.clear();
     context.out.write(`rebuilt from ${events} events\n`);
+  } finally {
+    bar.clear();
+  }
+});
+
+addSettings(
+  program
+    .command("migrate")
+    .description(
+      "move the ledger of the data directory to ledger.postgres, while no daemon runs, and prove that it is the same",
+    ),
+).action(async (options: Options) => {
+  const bar = createProgressBar(context.err);
+  try {
+    const { events, rootHash } = await orFail(
+      moveLedger(requestOf(options), ({ stage, done, total }) =>
+        bar.show(done / Math.max(1, total), `${stage}: ${done} of ${total} events`),
+      ),
+    );
+    bar.clear();
+    context.out.write(
+      `moved ${events} events; their tree, read back and hashed there, has the root ${rootHash}, which is the ledger's\n` +
+        "the ledger in the data directory is sealed: no broker starts on it any more\n",
+    );
   } finally {
     bar.clear();
   }

@@ -5,12 +5,12 @@ import { answered, ask, type Deliberation, read, refused } from "../rule.ts";
 import { stepRefusal } from "./refusals.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
 
-export function* holdStep({ stepId, now }: HoldStepAct): Deliberation<Sequenced | Denial> {
+export function* holdStep({ stepId, keeper, now }: HoldStepAct): Deliberation<Sequenced | Denial> {
   const { step } = yield* ask({ step: read("step", stepId) });
   const refusal = stepRefusal(step);
   if (refusal !== undefined) return refused(refusal);
-  if (step?.isHeld === true) return answered(sequenced(0));
-  return recordedAll([{ type: "step.held", v: 1, at: now, stepId }]);
+  if (step?.isHeld === true && step.keeper === keeper) return answered(sequenced(0));
+  return recordedAll([{ type: "step.held", v: 1, at: now, stepId, ...(keeper === undefined ? {} : { keeper }) }]);
 }
 
 export function* renewStep({ stepId, now }: RenewStepAct): Deliberation<Sequenced | Denial> {

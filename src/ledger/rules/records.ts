@@ -49,3 +49,9 @@ export function* startEpoch({ epoch, reason, by, now }: StartEpochAct): Delibera
   const events: LedgerEvent[] = [{ type: "epoch.started", v: 1, at: now, epoch, reason }, ...closing.events];
   return recorded(events, (first) => closeResult(closing, { events, first, closedAt: now }));
 }
+
+/** The answer to a first epoch where another was begun before. */
+export function begunBefore({ now }: Pick<StartEpochAct, "now">): Ruling<CloseResult> {
+  const nothing = { firstSequence: 0, sequence: 0, stepsClosed: 0, credentialsRevoked: 0 };
+  return answered({ kind: "closed", ...nothing, closedAt: now, alreadyClosed: true });
+}

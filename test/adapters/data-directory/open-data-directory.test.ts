@@ -39,6 +39,7 @@ test("makes a missing directory for its owner alone, whatever the umask", async 
       path,
       keys: join(path, "keys"),
       ledger: join(path, "ledger"),
+      replica: join(path, "replica"),
       principals: join(path, "principals"),
       exchanges: join(path, "exchanges"),
       checkpoint: join(path, "checkpoint"),

@@ -9,20 +9,17 @@ import { rebuildAlone } from "../../../src/adapters/ledger-sqlite/rebuild-alone.
 import { isPruned, type StoredEvent } from "../../../src/adapters/ledger-sqlite/tables/event-table.ts";
 import { verifyAll } from "../../../src/adapters/ledger-sqlite/verify-all.ts";
 import type { LedgerEvent } from "../../../src/domain/ledger-event.ts";
-import { type Cutoffs, concernsOf, RETENTION_CLASSES } from "../../../src/domain/retention.ts";
+import { concernsOf } from "../../../src/domain/retention.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
 import { ports, type World } from "../../contract/ledger-world.ts";
 import { commands, play } from "../../contract/random-acts.ts";
+import { cutoffsAt } from "../../samples/cutoffs.ts";
 import { allReads } from "./all-reads.ts";
 import { inDirectory, inLedger } from "./ledger-directory.ts";
 
 // Goal: what is over and held by nobody is deleted from the log, nothing else is, and everything that was provable stays so.
 
 const driver = await loadDriver();
-
-function cutoffsAt(instant: UnixMicros): Cutoffs {
-  return Object.fromEntries(RETENTION_CLASSES.map((name) => [name, instant]));
-}
 
 function inDatabase<T>(directory: string, work: (db: Connection) => T): T {
   const db = openWriter(driver, join(directory, "ledger.db"));

@@ -133,6 +133,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
         history,
         credentials,
         notifier,
+        confirmed: async () => undefined,
         messages,
         denyList,
         receipts,

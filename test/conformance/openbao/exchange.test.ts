@@ -6,7 +6,7 @@ import { ExchangeState, Standing } from "../../../src/gen/stint/v1/types_pb.js";
 import { createStint } from "../../../src/sdk/runtime/index.ts";
 import { runStint } from "../../cli/running.ts";
 import { AUDIENCE, type ExchangeScene, openExchangeScene } from "../../exchange/exchange-scene.ts";
-import { postgresPrograms, startPostgres } from "../../exchange/postgres-server.ts";
+import { postgresPrograms, startPostgres } from "../../postgres/server.ts";
 import { openTcpGate, type TcpGate } from "../../exchange/tcp-gate.ts";
 import { freePort } from "../../free-port.ts";
 import { INSTALL_MS_MAX } from "../locked-packages.ts";

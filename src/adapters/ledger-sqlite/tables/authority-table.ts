@@ -8,10 +8,10 @@ export const AUTHORITY = {
   put: `
     INSERT INTO authority (
       authority_id, family, state, state_since_s, tainted, public_key, certificate, upstream, not_before_s, expires_at_s,
-      put_sequence)
+      replica, put_sequence)
     VALUES (
       @authorityId, @family, @state, @stateSince, 0, @publicKey, @certificate, @upstream, @notBefore, @expiresAt,
-      @sequence)
+      @replica, @sequence)
     ON CONFLICT (authority_id) DO UPDATE
        SET family = excluded.family, public_key = excluded.public_key,
            state = CASE authority.state WHEN 'removed' THEN 'removed' ELSE excluded.state END,
@@ -26,7 +26,7 @@ export const AUTHORITY = {
   guard: "SELECT state, tainted FROM authority WHERE authority_id = @authorityId",
   all: `
     SELECT authority_id AS authorityId, family, state, state_since_s AS stateSince, tainted, public_key AS publicKey,
-           certificate, upstream, not_before_s AS notBefore, expires_at_s AS expiresAt
+           certificate, upstream, not_before_s AS notBefore, expires_at_s AS expiresAt, replica
       FROM authority ORDER BY put_sequence`,
 } as const;
 
@@ -46,6 +46,7 @@ export type AuthorityRow = {
   readonly upstream: string | null;
   readonly notBefore: UnixSeconds;
   readonly expiresAt: UnixSeconds;
+  readonly replica: string | null;
 };
 
 export function authorityOf({
@@ -54,6 +55,7 @@ export function authorityOf({
   publicKey,
   certificate,
   upstream,
+  replica,
   ...row
 }: AuthorityRow): Authority {
   return {
@@ -62,6 +64,7 @@ export function authorityOf({
     ...(stateSince === null ? {} : { stateSince }),
     ...(tainted === 1 ? { tainted: true } : {}),
     ...(certificate === null ? {} : { certificate: new Uint8Array(certificate) }),
+    ...(replica === null ? {} : { replica }),
     ...(upstream === null ? {} : { upstream: (JSON.parse(upstream) as string[]).map(bytesOf) }),
   };
 }
@@ -78,5 +81,6 @@ export function parametersOfAuthority(authority: AuthorityPut["authority"], sequ
     upstream: authority.upstream === undefined ? null : JSON.stringify(authority.upstream),
     notBefore: authority.notBefore,
     expiresAt: authority.expiresAt,
+    replica: authority.replica ?? null,
   };
 }

@@ -17,7 +17,7 @@ const COLUMNS = `
   s.agent_entry_id AS agentEntryId, s.opener_entry_id AS openerEntryId, s.opener, s.executor, s.executable,
   s.spiffe_id AS spiffeId, s.granted, s.more_audiences AS moreAudiences, s.state, s.opened_at_us AS openedAt,
   s.expires_at_s AS expiresAt, s.lease_seconds AS leaseSeconds, s.lease_expires_at_us AS leaseExpiresAt, s.held,
-  s.parent_step_id AS parentStepId, s.delegation_jti AS delegationJti, s.depth, s.principal_id AS principalId,
+  s.keeper, s.parent_step_id AS parentStepId, s.delegation_jti AS delegationJti, s.depth, s.principal_id AS principalId,
   s.principal_sealed AS principalSealed,
   s.request_id AS requestId, s.request_digest AS requestDigest, s.decision_id AS decisionId, s.fact_scopes AS factScopes,
   s.judged_sequence AS judgedSequence, s.close_decision_id AS closeDecisionId, s.approval,
@@ -28,7 +28,7 @@ const COLUMNS = `
 const GUARD_COLUMNS = `
   sequence, step_id AS stepId, run_id AS runId, agent, attempt, state, fact_scopes AS factScopes,
   coalesce(judged_sequence, sequence) AS judgedSequence, expires_at_s AS expiresAt, opener_entry_id AS openerEntryId,
-  executor, executable, request_digest AS requestDigest, held, lease_seconds AS leaseSeconds,
+  executor, executable, request_digest AS requestDigest, held, keeper, lease_seconds AS leaseSeconds,
   lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence, approval`;
 
 /** Which steps a target names, live or not: conditions on `s`. */
@@ -95,14 +95,14 @@ export const STEP = {
       sequence, step_id, run_id, step, attempt, workflow, purpose, agent, agent_entry_id, opener_entry_id, opener,
       executor, executable, spiffe_id, granted, more_audiences, audiences, state, opened_at_us, recorded_at_us,
       expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, parent_step_id, depth, principal_id,
-      principal_sealed, request_id, request_digest, decision_id, fact_scopes, delegation_jti, approval)
+      principal_sealed, request_id, request_digest, decision_id, fact_scopes, delegation_jti, keeper, approval)
     VALUES (
       @sequence, @stepId, @runId, @step, @attempt, @workflow, @purpose, @agent, @agentEntryId, @openerEntryId, @opener,
       @executor, @executable, @spiffeId, @granted, @moreAudiences, @audiences, @state, @openedAt, @recordedAt,
       @expiresAt, @leaseSeconds, @leaseExpiresAt, 0, (SELECT sequence FROM step WHERE step_id = @parentStepId),
       @parentStepId, @depth, @principalId, @principalSealed, @requestId, @requestDigest, @decisionId, @factScopes,
-      @delegationJti, @approval)`,
-  hold: "UPDATE step SET held = 1 WHERE step_id = @stepId",
+      @delegationJti, @keeper, @approval)`,
+  hold: "UPDATE step SET held = 1, keeper = coalesce(@keeper, keeper) WHERE step_id = @stepId",
   renew: "UPDATE step SET lease_expires_at_us = @leaseExpiresAt WHERE step_id = @stepId",
   approve: `
     UPDATE step SET state = 'OPEN', opened_at_us = @at, expires_at_s = @expiresAt, decision_id = @decisionId,
@@ -200,6 +200,7 @@ export type StepGuardRow = {
   readonly executable: string | null;
   readonly requestDigest: string | null;
   readonly held: number;
+  readonly keeper: string | null;
   readonly leaseSeconds: number | null;
   readonly leaseExpiresAt: UnixMicros | null;
   readonly closedSequence: number | null;
@@ -251,6 +252,7 @@ export type StepRow = {
   readonly leaseSeconds: number | null;
   readonly leaseExpiresAt: UnixMicros | null;
   readonly held: number;
+  readonly keeper: string | null;
   readonly parentStepId: string | null;
   readonly delegationJti: string | null;
   readonly depth: number;
@@ -293,6 +295,7 @@ export function stepOf(row: StepRow): Step {
     ...(row.leaseSeconds === null ? {} : { leaseSeconds: row.leaseSeconds }),
     ...(row.leaseExpiresAt === null ? {} : { leaseExpiresAt: row.leaseExpiresAt }),
     held: row.held === 1,
+    ...(row.keeper === null ? {} : { keeper: row.keeper }),
     ...(row.parentStepId === null ? {} : { parentStepId: row.parentStepId }),
     ...(row.delegationJti === null ? {} : { delegationJti: row.delegationJti }),
     depth: row.depth,
@@ -353,6 +356,7 @@ export function parametersOfOpened(event: StepOpened | StepPending, sequence: nu
     decisionId: step.decisionId,
     factScopes: step.factScopes === undefined ? null : canonicalText(step.factScopes),
     delegationJti: step.delegationJti ?? null,
+    keeper: step.keeper ?? null,
   };
 }
 

@@ -1,0 +1,37 @@
+import { isRemote, type ProcessIdentity } from "../domain/process.ts";
+import type { Step } from "../domain/step.ts";
+import type { Machine, Replicas } from "../ports/replicas.ts";
+
+/**
+ * Whose a step is to look after, among brokers that share the ledger: `own`, `another's` for as long as the lease of that one stands,
+ * and an `orphan` that is this broker's for the one that is gone.
+ */
+export type Charge = "own" | "another's" | "orphan";
+
+export type Charges = {
+  of(step: Pick<Step, "keeper">): Charge;
+  /** Whether this broker is to look whether a process lives. */
+  sees(process: ProcessIdentity): boolean;
+  /** Whether no broker is there that could see a process. */
+  isOrphan(process: ProcessIdentity): boolean;
+};
+
+/** @param replicas - absent: the ledger is shared with nobody, and every step is `own`. */
+export function chargesAmong(replicas: Replicas | undefined): Charges {
+  if (replicas === undefined) return { of: () => "own", sees: () => true, isOrphan: () => false };
+  const { own, all, leads } = replicas;
+  return {
+    of({ keeper }) {
+      if (keeper === own) return "own";
+      const isKept = all().some(({ name, isAlive }) => name === keeper && isAlive);
+      return isKept || !leads() ? "another's" : "orphan";
+    },
+    sees: (process) => isRemote(process) || all().some(({ name, machine }) => name === own && isOn(machine, process)),
+    isOrphan: (process) =>
+      !isRemote(process) && !all().some(({ machine, isAlive }) => isAlive && isOn(machine, process)),
+  };
+}
+
+function isOn({ bootId, pidNamespace }: Machine, process: ProcessIdentity): boolean {
+  return bootId === process.bootId && pidNamespace === process.pidNamespace;
+}
