@@ -28,21 +28,21 @@ const keys = verificationKeysOf(
   tokenKeysIn(parseBundleJson(await (await fetch(keysUrl)).text(), "events"), "sig", "events"),
 );
 /** The last message, as all listeners here are told it one after the other. */
-let last: { readonly text: string; readonly read: Read } | undefined;
+let last: { readonly bytes: Uint8Array; readonly read: Read } | undefined;
 /** By step, when each listener refused it. */
 const refusedMs = new Map<string, number[]>();
 let heartbeats = 0;
 let gaps = 0;
 
-function readOf(text: string): Read {
-  if (last?.text === text) return last.read;
-  const message = verifyFeedMessage(text, { keys, issuer });
+function readOf(bytes: Uint8Array): Read {
+  if (last !== undefined && Buffer.compare(last.bytes, bytes) === 0) return last.read;
+  const message = verifyFeedMessage(Buffer.from(bytes).toString(), { keys, issuer });
   if (message.kind !== "denied") throw new Error("no denial");
   const { denials } = fromBinary(WatchResponse_DeniedSchema, message.denials);
   const [first] = denials;
   const stepId = first?.subject.case === "step" ? first.subject.value.stepId : "";
   const read = { stepId, from: message.from, through: message.through, entries: denials.map(denyListEntryOf) };
-  last = { text, read };
+  last = { bytes: Uint8Array.from(bytes), read };
   return read;
 }
 
@@ -53,7 +53,7 @@ for (let count = 0; count < connections; count += 1) {
     let through: number | undefined;
     nats.subscribe("stint.denied", {
       callback(_, message) {
-        const read = readOf(message.string());
+        const read = readOf(message.data);
         denyList.add(read.entries);
         if (through !== undefined && read.from !== through) gaps += 1;
         through = read.through;

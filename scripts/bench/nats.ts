@@ -8,7 +8,7 @@ const { values } = parseArgs({
   options: { verifiers: { type: "string", default: "100000" }, closes: { type: "string", default: "40" } },
 });
 const FEW = 100;
-const WARM_UP_CLOSES = 20;
+const WARM_UP_CLOSES = 10;
 const closes = Number(values.closes);
 const widths = { first: 22, cell: 12 };
 
