@@ -163,6 +163,10 @@ bench-nats: install ## when verifiers on NATS refuse after a close, 100 of them 
 bench-large: install ## what a broker is like on a ledger of EVENTS=10000000, next to one on an empty ledger; needs go
 	@node scripts/bench/large.ts $(if $(EVENTS),--events '$(EVENTS)') $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
+.PHONY: bench-postgres
+bench-postgres: install ## what a log in PostgreSQL costs next to SQLite, and what two replicas of it do; needs go
+	@node scripts/bench/postgres.ts $(if $(ROUNDS),--rounds '$(ROUNDS)')
+
 .PHONY: bench-python
 bench-python: $(PYTHON_TOOLS)/installed ## what the Python verifier costs next to PyJWT
 	@$(PIP) --no-deps --no-build-isolation --force-reinstall ./clients/python

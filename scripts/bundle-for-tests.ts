@@ -6,7 +6,8 @@ import { writePrograms } from "./pack/bundle.ts";
 
 const [, , directory] = process.argv;
 // Whatever is there is removed: a path that is left out would be the checkout.
-if (directory === undefined || directory === "") throw new Error("usage: bundle-for-tests.ts <folder below the checkout>");
+if (directory === undefined || directory === "")
+  throw new Error("usage: bundle-for-tests.ts <folder below the checkout>");
 const root = resolve(import.meta.dirname, "..");
 // What an earlier build left under another hash would never be looked at, and would only fill the folder.
 rmSync(resolve(root, directory), { recursive: true, force: true });

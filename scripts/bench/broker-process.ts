@@ -43,6 +43,8 @@ export async function startBroker(
     /** Further sections of its configuration. */
     readonly config?: object;
     readonly watchesEventLoop?: boolean;
+    /** Its log, where it is in PostgreSQL. */
+    readonly postgres?: object;
     /** An existing one, which stays when the daemon has ended; absent: one of its own that goes with it. */
     readonly dataDirectory?: string;
   } = {},
@@ -62,7 +64,11 @@ export async function startBroker(
     // One user plays every part, and with each of them a thousand verifiers.
     limits: { connections_per_uid: 10_000 },
     operator: { socket: operatorSocket },
-    ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
+    ledger: {
+      reserve_bytes: 1_048_576,
+      disk_free_bytes_min: 1_048_576,
+      ...(options.postgres === undefined ? {} : { postgres: options.postgres }),
+    },
     entries: [...entriesOf(), ...(options.entries ?? [])],
     ...(options.policies === undefined ? {} : { policies: options.policies }),
     ...options.config,

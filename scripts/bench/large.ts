@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import { packedDaemon, ROOT } from "./checkout.ts";
-import { eachPooled, FIGURES_OF_CALLERS, inTurns, orderOf, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
+import { orderOf, startBoth } from "./compare.ts";
+import { compareLoads } from "./compare-loads.ts";
 import { createComparison, type OfBoth, type Side } from "./compared-rows.ts";
 import { startCallers } from "./compiled-generator.ts";
-import { measureWatched } from "./inside-broker.ts";
 import { keptLedger } from "./kept-ledger.ts";
-import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
+import { BROKER_WARM_UP, LOADS } from "./loads.ts";
 import { machineName } from "./machine.ts";
 import { factsOf } from "./process-facts.ts";
 import { printRows } from "./report-comparison.ts";
@@ -26,6 +26,7 @@ const { values } = parseArgs({
   },
 });
 const CALLERS = [1, 64] as const;
+const seconds = Number(values.seconds);
 const rounds = Number(values.rounds);
 if (!(rounds >= 2)) throw new Error("an interval takes two rounds or more");
 const say = (progress: string) => void process.stderr.write(`${progress}\n`);
@@ -40,7 +41,7 @@ for (let round = 1; round <= rounds; round += 1) {
     startBroker({ program, watchesEventLoop: true, ...(side === "head" && { dataDirectory }) }),
   );
   await compareStarts(brokers, order);
-  for (const { kind, what } of LOADS) await compareLoads(brokers, order, kind, what);
+  for (const load of LOADS) await compareLoads(comparison, brokers, { load, order, callers: CALLERS, seconds });
 }
 print(`${machineName()}; base: an empty ledger, head: one of ${values.events} events or more; ${rounds} rounds\n`);
 printRows(comparison.rows());
@@ -62,11 +63,11 @@ async function whileVerifying(): Promise<void> {
   const alone = await load.measure({ ...asked, seconds: 10 });
   const startedMs = performance.now();
   const meanwhile = await load.measureDuring(asked, () => verifyLedger(broker.operatorSocket));
-  const seconds = (performance.now() - startedMs) / 1_000;
+  const took = (performance.now() - startedMs) / 1_000;
   const peakMiB = factsOf(broker.pid()).peakMiB();
   // What the read kept in the write-ahead log is moved now.
   const after = await load.measure({ ...asked, seconds: 30 });
-  print(`\nverified in ${seconds.toFixed(0)} s, at ${peakMiB.toFixed(0)} MiB, while 8 callers were issued JWT-SVIDs`);
+  print(`\nverified in ${took.toFixed(0)} s, at ${peakMiB.toFixed(0)} MiB, while 8 callers were issued JWT-SVIDs`);
   printRow("", ["a second", "p50 ms", "p99 ms", "max ms"], { first: 20, cell: 10 });
   for (const [when, { count, wallSeconds, p50Ms, p99Ms, maxMs }] of Object.entries({ alone, meanwhile, after })) {
     const times = [p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(1));
@@ -80,23 +81,4 @@ async function verifyLedger(operatorSocket: string): Promise<void> {
   });
   const [status] = (await once(child, "exit")) as [number | null];
   if (status !== 0) throw new Error(`the verification ended with ${status}`);
-}
-
-async function compareLoads(
-  brokers: OfBoth<BrokerProcess>,
-  order: readonly [Side, Side],
-  kind: (typeof LOADS)[number]["kind"],
-  what: string,
-): Promise<void> {
-  await using loads = await startBoth((side) => startCallers(kind, brokers[side]));
-  for (const side of order) await loads[side].measure(BROKER_WARM_UP);
-  for (const callers of CALLERS) {
-    const asked = { callers, seconds: Number(values.seconds), warmUpSeconds: SLICE_WARM_UP_SECONDS };
-    const slices = await inTurns(order, (side) => measureWatched(loads[side], brokers[side], asked));
-    const name = `${what}, ${formatCallers(callers)}`;
-    comparison.add(name, FIGURES_OF_CALLERS, eachPooled(slices), [...slices.base, ...slices.head]);
-    const longest = (side: Side) => Math.max(...slices[side].map(({ loopMaxMs }) => loopMaxMs));
-    const loops = { base: [longest("base")], head: [longest("head")] };
-    comparison.add(name, [["event loop, longest ms", "less", (ms: number) => ms]], loops);
-  }
 }

@@ -9,9 +9,9 @@ import { addSeconds, type UnixSeconds } from "../../src/domain/time.ts";
 import { ExchangeState, Standing } from "../../src/gen/stint/v1/types_pb.js";
 import { INSTALL_MS_MAX } from "../conformance/locked-packages.ts";
 import { pythonIsMissing } from "../conformance/python/python-environment.ts";
+import { type Postgres, postgresPrograms, startPostgres } from "../postgres/server.ts";
 import { AUDIENCE, type ExchangeScene, openExchangeScene } from "./exchange-scene.ts";
 import { localhostCertificate } from "./loopback-https.ts";
-import { type Postgres, postgresPrograms, startPostgres } from "../postgres/server.ts";
 import { postgresTlsGate, type TlsGate } from "./postgres-tls-gate.ts";
 import { openTcpGate, type TcpGate } from "./tcp-gate.ts";
 
