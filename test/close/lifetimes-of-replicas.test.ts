@@ -1,0 +1,132 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createKnownReplicas, type KnownReplicas } from "../../src/adapters/ledger-sqlite/known-replicas.ts";
+import { keepLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import type { OpenedStep, Step } from "../../src/domain/step.ts";
+import type { Machine } from "../../src/ports/replicas.ts";
+import { done, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+
+// Goal: among brokers that share a ledger each step is ended by the one that keeps it, and by one of the others once that one is gone.
+
+const HERE: Machine = { bootId: "boot", pidNamespace: "4026531836" };
+const THERE: Machine = { bootId: "another boot", pidNamespace: "4026531836" };
+
+let world: World;
+let agent: RegistrationEntry;
+/** As the broker `a` knows it, which would lead, and as `b` does, which would after it. */
+let known: Record<"a" | "b", KnownReplicas>;
+let running: Lifetimes[];
+
+beforeEach(async () => {
+  const given = ports();
+  world = worldOf(await openMemoryLedger(given), given);
+  agent = await world.agent();
+  known = { a: createKnownReplicas("a"), b: createKnownReplicas("b") };
+  running = [];
+  tell({ a: true, b: true });
+});
+afterEach(async () => {
+  for (const lifetimes of running) lifetimes.stop();
+  await world.store.close();
+});
+
+function tell({ a, b }: { readonly a: boolean; readonly b: boolean }): void {
+  const all = [
+    { name: "a", machine: HERE, isAlive: a },
+    { name: "b", machine: THERE, isAlive: b },
+  ];
+  for (const replicas of Object.values(known)) replicas.told(all);
+}
+
+async function start(name: "a" | "b"): Promise<Lifetimes> {
+  const lifetimes = await keepLifetimes({
+    ledger: world.store.ledger,
+    projections: world.store.projections,
+    // Whatever is asked for here lives for ever.
+    processes: { watch: () => () => undefined },
+    replicas: known[name],
+    clock: world.clock,
+    failed(error) {
+      throw error;
+    },
+  });
+  running.push(lifetimes);
+  return lifetimes;
+}
+
+const open = (keeper: "a" | "b", own: Partial<OpenedStep> = {}): Promise<Step> =>
+  world.open(agent, { executor: { kind: "any" }, keeper, ...own });
+const stateOf = async ({ stepId }: Step) => (await world.step(stepId)).state;
+
+async function hold({ stepId }: Step, keeper: "a" | "b", by: Lifetimes): Promise<() => void> {
+  done(await world.ledger.perform({ act: "hold-step", stepId, keeper, now: world.clock.now() }));
+  return by.hold(stepId);
+}
+
+/** Time passes, and what that brings about is recorded. */
+async function pass(ms: number): Promise<void> {
+  world.clock.advance(ms);
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("what one holds is not lost because another starts, or runs on without a hold of its own", async () => {
+  const a = await start("a");
+  const step = await open("a");
+  await hold(step, "a", a);
+  await start("b");
+  await pass(LIMITS.holdGraceAfterRestartMs + LIMITS.holdGraceMs);
+  expect(await stateOf(step)).toBe("OPEN");
+});
+
+test("what a broker held that is gone is abandoned by the first of the others, and not before its lease has lapsed", async () => {
+  const [a, b] = [await start("a"), await start("b")];
+  const [held, unheld, own] = [await open("a"), await open("a"), await open("b")];
+  await hold(held, "a", a);
+  await hold(own, "b", b);
+  a.stop();
+  await pass(LIMITS.holdGraceMs);
+  expect(await stateOf(held)).toBe("OPEN");
+  tell({ a: false, b: true });
+  await pass(0);
+  expect(await Promise.all([held, unheld, own].map(stateOf))).toEqual(["ABANDONED", "OPEN", "OPEN"]);
+  await pass(300_000);
+  expect(await stateOf(unheld)).toBe("EXPIRED");
+});
+
+test("a broker that does not lead ends nothing of one that is gone", async () => {
+  const b = await start("b");
+  const step = await open("b");
+  await hold(step, "b", b);
+  const unled = await open("a");
+  b.stop();
+  const again = await start("b");
+  again.hold(step.stepId);
+  tell({ a: true, b: true });
+  await pass(300_000);
+  expect(await stateOf(unled)).toBe("OPEN");
+});
+
+test("an executor on another's machine is not gone, until no broker is there that could see it", async () => {
+  await start("a");
+  const executor = { kind: "process", process: { ...processOf(77), ...THERE } } as const;
+  const step = await open("b", { executor });
+  const moved = await open("a", { executor });
+  await pass(60_000);
+  expect(await Promise.all([step, moved].map(stateOf))).toEqual(["OPEN", "OPEN"]);
+  tell({ a: true, b: false });
+  await pass(0);
+  expect(await Promise.all([step, moved].map(stateOf))).toEqual(["ABANDONED", "ABANDONED"]);
+});
+
+test("a step that is held at another broker from now on is that broker's to end", async () => {
+  const [a, b] = [await start("a"), await start("b")];
+  const step = await open("a");
+  const release = await hold(step, "a", a);
+  await hold(step, "b", b);
+  release();
+  tell({ a: false, b: true });
+  await pass(LIMITS.holdGraceMs * 2);
+  expect(await world.step(step.stepId)).toMatchObject({ state: "OPEN", keeper: "b" });
+});
