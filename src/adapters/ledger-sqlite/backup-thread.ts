@@ -1,4 +1,4 @@
-import { createReadStream, statfsSync, statSync } from "node:fs";
+import { createReadStream, statfsSync } from "node:fs";
 import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
@@ -8,6 +8,7 @@ import type { LedgerBackups } from "../../ports/ledger-backup.ts";
 import { type CopiedLedger, removeCopy } from "./backup.ts";
 import { DATABASE_FILE } from "./connection.ts";
 import { endable, type Loaded } from "./end-thread.ts";
+import { databaseBytes } from "./ledger-disk.ts";
 import { decodeError, decodeHead, encodeHead, type WireError, type WireHead } from "./thread-messages.ts";
 
 export type BackupData = {
@@ -45,7 +46,7 @@ export function createBackups(options: {
   removeCopy(to);
 
   function checkRoom(): void {
-    const needed = sizeOf(from) + sizeOf(`${from}-wal`) + diskFreeBytesMin;
+    const needed = databaseBytes(from) + diskFreeBytesMin;
     const { bavail, bsize } = statfsSync(directory);
     if (bavail * bsize >= needed) return;
     const mib = Math.ceil(needed / 1024 / 1024);
@@ -90,8 +91,4 @@ export function createBackups(options: {
       removeCopy(to);
     },
   };
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -1,4 +1,4 @@
-import { statfsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
@@ -13,6 +13,7 @@ import {
   WAL_BYTES_MAX,
 } from "./connection.ts";
 import type { Driver } from "./driver.ts";
+import { databaseBytes, freeBytesIn } from "./ledger-disk.ts";
 import { createLogKeeper, type LogKeeper, type LogMover } from "./log-keeper.ts";
 import { migrate, readMigrations, type UpgradeProgress } from "./migrate.ts";
 import { openReserve } from "./reserve.ts";
@@ -147,14 +148,8 @@ export function openDurableStore(
     }
   }
 
-  /** Free bytes on the ledger's disk; 0 where the system can't tell, so that no act that gives authority is done. */
   function freeBytes(): number {
-    try {
-      const { bavail, bsize } = statfsSync(directory);
-      return bavail * bsize;
-    } catch {
-      return 0;
-    }
+    return freeBytesIn(directory);
   }
 
   /**
@@ -249,7 +244,7 @@ export function openDurableStore(
     },
     disk: () => ({
       freeBytes: freeBytes(),
-      ledgerBytes: sizeOf(path) + sizeOf(`${path}-wal`),
+      ledgerBytes: databaseBytes(path),
       freeBytesMin: diskFreeBytesMin,
     }),
     run(acts) {
@@ -286,10 +281,6 @@ export function openDurableStore(
 
 function codeOf(thrown: unknown): string {
   return sqliteCodeOf(thrown) ?? String(thrown);
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** @throws BrokerError LEDGER_UNAVAILABLE when the database is not what was written */

@@ -1,5 +1,5 @@
-import { statSync } from "node:fs";
 import { type Connection, limitLog } from "./connection.ts";
+import { fileBytes } from "./ledger-disk.ts";
 
 /** A log of so many pages is moved into the database: more often would cost more, more rarely would make a longer start after a crash. */
 const LOG_PAGES = 4_096;
@@ -43,7 +43,7 @@ export function createLogKeeper(db: Connection, path: string, mover: LogMover): 
       if (log < LOG_PAGES) return;
       if (log - limitedAt >= PAGES_AT_ONCE) {
         limitedAt = log;
-        const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+        const bytes = fileBytes(path);
         limitLog(db, bytes - BYTES_AT_ONCE);
       }
       if (mover.isMoving()) return;

@@ -6,11 +6,10 @@ import type { EventRow } from "../../ports/ledger-reads.ts";
 import type { SharedLog } from "../../ports/shared-log.ts";
 import type { Connection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
-import { readState } from "./log.ts";
 import { takeSnapshot } from "./project-retention.ts";
 import { refill } from "./rebuild.ts";
 import { openRestored, writeChunks } from "./snapshot.ts";
-import { EVENT, eventOf, PRUNED_CANONICAL, TREE } from "./tables/event-table.ts";
+import { EVENT, eventOf, PRUNED_CANONICAL, sizeOf, TREE } from "./tables/event-table.ts";
 
 /** Events that are asked for at once. */
 export const PAGE_EVENTS = 1_000;
@@ -22,10 +21,13 @@ export function removeCopyFiles(path: string): void {
 
 /** Whether the newest event of a copy is in the log, with the same content. */
 export async function isCopyOf(db: Connection, log: SharedLog): Promise<boolean> {
-  const { size } = readState(db).range;
-  if (size === 0) return true;
-  const [own] = db.all<EventRow>(EVENT.after, { after: size - 1, limit: 1 });
-  const [logged] = await log.read(size - 1, 1);
+  const size = sizeOf(db);
+  return size === 0 || isNewestOf(db, (await log.read(size - 1, 1))[0]);
+}
+
+/** Whether what the log has at the place of the newest event of a copy is that event. */
+export function isNewestOf(db: Connection, logged: EventRow | undefined): boolean {
+  const [own] = db.all<EventRow>(EVENT.after, { after: sizeOf(db) - 1, limit: 1 });
   return own !== undefined && logged !== undefined && Buffer.compare(own.leafHash, logged.leafHash) === 0;
 }
 

@@ -1,4 +1,4 @@
-import { statfsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -11,6 +11,7 @@ import type { LogTurn, SharedLog } from "../../ports/shared-log.ts";
 import { type Connection, DATABASE_FILE, openCopyWriter } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { allOf, HEALTHY, isGranting, type StoreOptions, unavailable, unhealthy } from "./durable-store.ts";
+import { databaseBytes, freeBytesIn } from "./ledger-disk.ts";
 import { createLogKeeper, type LogMover } from "./log-keeper.ts";
 import { migrate, readMigrations, type UpgradeProgress } from "./migrate.ts";
 import {
@@ -18,6 +19,7 @@ import {
   copyDamaged,
   fillCopy,
   isCopyOf,
+  isNewestOf,
   PAGE_EVENTS,
   removeCopyFiles,
   snapshotsIn,
@@ -25,7 +27,7 @@ import {
 import { type ChunkOrder, newestSnapshot, writeChunks } from "./snapshot.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
 import { type Commit, openStore } from "./store.ts";
-import { EVENT, eventOf, type StoredEvent } from "./tables/event-table.ts";
+import { EVENT, eventOf, type StoredEvent, sizeOf } from "./tables/event-table.ts";
 import { verifyLog } from "./verify-log.ts";
 
 /** What is told meanwhile, besides the answers. */
@@ -135,8 +137,7 @@ export async function openSharedStore(
   }
 
   async function isTooOld(known: Connection): Promise<boolean> {
-    const size = openStore(known).head().sequence;
-    for (let after = size; ; ) {
+    for (let after = sizeOf(known); ; ) {
       const page = await log.read(after, PAGE_EVENTS);
       if (page.some(({ canonical }) => canonical.length === 0)) return true;
       if (page.length < PAGE_EVENTS) return false;
@@ -145,12 +146,7 @@ export async function openSharedStore(
   }
 
   function freeBytes(): number {
-    try {
-      const { bavail, bsize } = statfsSync(directory);
-      return bavail * bsize;
-    } catch {
-      return 0;
-    }
+    return freeBytesIn(directory);
   }
 
   /** Takes over what follows the own head, page by page, once the own head is known to be in the log still. */
@@ -158,16 +154,11 @@ export async function openSharedStore(
     for (;;) {
       const own = store.head().sequence;
       const page = await read(Math.max(0, own - 1), PAGE_EVENTS);
-      if (own > 0 && !isOwnNewest(page[0])) throw new Ended(REASONS.rolledBack);
+      if (own > 0 && !isNewestOf(db, page[0])) throw new Ended(REASONS.rolledBack);
       const next = own === 0 ? page : page.slice(1);
       if (next.length > 0) await takeOver(next);
       if (page.length < PAGE_EVENTS) return;
     }
-  }
-
-  function isOwnNewest(logged: EventRow | undefined): boolean {
-    const [kept] = db.all<StoredEvent>(EVENT.after, { after: store.head().sequence - 1, limit: 1 });
-    return logged !== undefined && kept !== undefined && Buffer.compare(logged.leafHash, kept.leafHash) === 0;
   }
 
   async function takeOver(page: readonly EventRow[]): Promise<void> {
@@ -309,7 +300,7 @@ export async function openSharedStore(
     },
     disk: () => ({
       freeBytes: freeBytes(),
-      ledgerBytes: sizeOf(path) + sizeOf(`${path}-wal`),
+      ledgerBytes: databaseBytes(path),
       freeBytesMin: diskFreeBytesMin,
     }),
     run,
@@ -350,8 +341,4 @@ function isContradiction(thrown: unknown): boolean {
 function reasonOf(thrown: unknown): string {
   if (thrown instanceof BrokerError || thrown instanceof Ended) return thrown.message;
   return `the tables of this replica can't be written (${sqliteCodeOf(thrown) ?? String(thrown)})`;
-}
-
-function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
