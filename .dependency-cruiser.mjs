@@ -103,6 +103,8 @@ const rooms = {
   // The same for a client that nobody changes: a runtime of the SDK, between the client and its servers.
   bridge: { rooms: ["sdk", "domain"], packages: ["@modelcontextprotocol/client"], builtins: true },
   config: { rooms: ["domain"], packages: ["zod", "yaml"], builtins: true },
+  // The agent of a machine without a broker: attests there, and asks the broker for the processes there.
+  node: { rooms: ["sdk", "config", "wire", "gen", "domain", "ports"], packages: [...grpc, "zod"], builtins: true },
 };
 
 /** Every adapter may import `core` and Node.js; here is the library whose one home it is. An adapter not named here has none. */
@@ -159,12 +161,16 @@ const roomRules = Object.entries(rooms)
     mayImportOnly(`${room}-imports`, { path: `^src/${room}/` }, { ...may, rooms: [room, ...may.rooms] }),
   );
 
-const starters = "^src/cli/(stintd|dev)(/|\\.ts$)";
+const starters = "^src/cli/(stintd|dev|node)(/|\\.ts$)";
 const cli = { ...rooms.cli, rooms: ["cli", ...rooms.cli.rooms] };
 const cliRule = mayImportOnly("cli-imports", { path: "^src/cli/", pathNot: starters }, cli);
 const starterRule = mayImportOnly("cli-starters-imports", { path: starters }, cli);
 // A daemon has threads load what they run while its own program is loaded.
-starterRule.to.pathNot.push("^src/main\\.ts$", "^src/main/threads-ahead\\.ts$");
+starterRule.to.pathNot.push(
+  "^src/main\\.ts$",
+  "^src/main/(threads-ahead|node-agent)\\.ts$",
+  "^src/node/node-config\\.ts$",
+);
 
 const adapterFolder = (name) => `adapters/${name}`;
 const adapterRules = [

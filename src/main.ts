@@ -28,6 +28,7 @@ export type Broker = {
   readonly operatorSocket: string;
   /** Port of the broker endpoint over TCP. */
   readonly brokerPort: number | undefined;
+  readonly nodesPort: number | undefined;
   readonly attestationPort: number | undefined;
   readonly httpUrl: string | undefined;
   readonly operationsUrl: string | undefined;
@@ -131,6 +132,7 @@ async function serve(options: DaemonRequest, log: ProcessLog): Promise<void> {
     operatorSocket: broker.operatorSocket,
     ...(config.broker?.socket === undefined ? {} : { brokerSocket: config.broker.socket.path }),
     ...(broker.brokerPort === undefined ? {} : { brokerPort: broker.brokerPort }),
+    ...(broker.nodesPort === undefined ? {} : { nodesPort: broker.nodesPort }),
     ...(broker.attestationPort === undefined ? {} : { attestationPort: broker.attestationPort }),
     ...(broker.httpUrl === undefined ? {} : { http: broker.httpUrl }),
     ...(broker.operationsUrl === undefined ? {} : { operations: broker.operationsUrl }),

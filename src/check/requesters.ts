@@ -23,7 +23,7 @@ export async function requestersOf(step: Step, ports: RequestersPorts): Promise<
 }
 
 function userOf(process: ProcessIdentity, { processes }: RequestersPorts): readonly number[] | undefined {
-  const found = processes.find(process.pid);
+  const found = processes.find(process.pid, process);
   return found !== undefined && sameProcess(found.process, process) ? [found.uid] : undefined;
 }
 

@@ -68,6 +68,7 @@ const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly 
     federates_with: ["federatesWith", texts],
   },
   operator: { role: ["role", text] },
+  node: {},
 };
 /** What a list or a name that was left out stands for: empty, so that the domain says what is missing. */
 const REQUIRED = { agents: [], audiences: [], role: "" } as const;
@@ -128,5 +129,5 @@ function kindOf(value: unknown): DeclaredKind {
 }
 
 function unknownKey(key: string, kind: DeclaredKind): string {
-  return `${key}: an entry of kind ${kind} has kind, name, selectors, ${Object.keys(KEYS[kind]).join(", ")}`;
+  return `${key}: an entry of kind ${kind} has ${["kind", "name", "selectors", ...Object.keys(KEYS[kind])].join(", ")}`;
 }

@@ -22,7 +22,7 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
   },
   {
     name: "entry",
-    description: "who may be what: agents, runtimes, verifiers, operators",
+    description: "who may be what: agents, runtimes, verifiers, operators, nodes",
     load: async () => (await import("./commands/entry.ts")).addEntry,
   },
   {
@@ -101,6 +101,11 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
     name: "bridge",
     description: "run an MCP client that nobody changes as a step: its calls get the step's credentials, it gets none",
     load: async () => (await import("./commands/bridge.ts")).addBridge,
+  },
+  {
+    name: "node",
+    description: "the agent of a machine without a broker: attests the processes there, and serves them credentials",
+    load: async () => (await import("./node/node.ts")).addNode,
   },
   {
     name: "inspect",

@@ -4,6 +4,7 @@ import type { RetentionClass } from "../domain/retention.ts";
 import type { NoteKey } from "../domain/signed-note.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { ExchangeConfig } from "./exchanges-section.ts";
+import type { ListenAddress } from "./fields.ts";
 import type { Finding } from "./finding.ts";
 import type { SharedLedgerConfig } from "./ledger-section.ts";
 import type { NatsConfig } from "./nats-section.ts";
@@ -83,6 +84,8 @@ export type Config = {
   readonly http?: HttpListenerConfig;
   readonly operations?: HttpListenerConfig;
   readonly broker?: BrokerEndpointConfig;
+  /** Where agents of other machines connect. */
+  readonly nodes?: { readonly listen: ListenAddress };
   readonly attestation?: AttestationEndpointConfig;
   readonly limits: {
     readonly connectionsPerUid: number;

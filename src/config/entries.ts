@@ -83,6 +83,8 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
       };
     case "operator":
       return { kind, name, selectors, role: entry.role };
+    case "node":
+      return { kind, name, selectors };
   }
 }
 

@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { type KernelUser, mayBeUser, mayShareUser } from "../domain/entry-users.ts";
 import type { LocalAccounts } from "../domain/local-accounts.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
-import { kindOf, type Selector, typeOf } from "../domain/selector.ts";
+import { kindOf, namesNode, type Selector, typeOf } from "../domain/selector.ts";
 
 /** What an entry's selectors let happen together, though each by itself is fit. */
 export type SafetyFinding = {
@@ -63,6 +63,8 @@ export function checkEntrySafety(
 
 /** The attestor knows names by the same files: without a line there, no process has the name. */
 function unknownAccount(selectors: readonly Selector[], { users, groups }: LocalAccounts): string | undefined {
+  // Of another machine's accounts nothing is known here.
+  if (namesNode(selectors)) return undefined;
   for (const one of selectors) {
     const isKnown = ({ name }: { readonly name: string }) => name === attributeOf(one);
     if (kindOf(one) === "unix:user" && !users.some(isKnown)) return notThere("user", "/etc/passwd", "unix:uid");

@@ -94,11 +94,17 @@ const operator = section({
   role: text(`one of ${OPERATOR_ROLES.join(", ")}`).describe("What it may do."),
 });
 
-export const entrySchema = z.discriminatedUnion("kind", [agent, runtime, verifier, operator], {
+const node = section({
+  kind: z.literal("node"),
+  name,
+  selectors,
+});
+
+export const entrySchema = z.discriminatedUnion("kind", [agent, runtime, verifier, operator, node], {
   error: (issue) =>
     issue.code === "invalid_union"
-      ? "expected one of agent, runtime, verifier, operator"
-      : "expected a mapping with a kind: agent, runtime, verifier or operator",
+      ? "expected one of agent, runtime, verifier, operator, node"
+      : "expected a mapping with a kind: agent, runtime, verifier, operator or node",
 });
 
 export type DeclaredEntry = z.infer<typeof entrySchema>;

@@ -165,6 +165,7 @@ function configOf(
     ...(file.http !== undefined && { http: listenerOf(file.http, [new URL(file.issuer).host]) }),
     ...(file.operations !== undefined && { operations: listenerOf(file.operations, []) }),
     ...(file.broker !== undefined && { broker: brokerOf(file.broker) }),
+    ...(file.nodes !== undefined && { nodes: file.nodes }),
     ...(file.attestation !== undefined && { attestation: attestationOf(file.attestation) }),
     limits: {
       connectionsPerUid: file.limits.connections_per_uid,

@@ -117,6 +117,11 @@ export const fileSchema = section({
     .optional()
     .describe("Health and metrics. Absent: not served."),
   broker: brokerSection.optional().describe("SPIFFE Broker Endpoint for runtimes. Absent: not served."),
+  nodes: section({
+    listen: listenAddress().describe("Address and port for `stint node`, with mutual TLS."),
+  })
+    .optional()
+    .describe("Agents of machines without a broker, as entries of kind node. Absent: not served."),
   attestation: attestationSection
     .optional()
     .describe("Identities by evidence, for workloads that no unix socket reaches. Absent: not served."),
@@ -242,6 +247,7 @@ export const fileSchema = section({
   // What one broker alone knows, or does once: others could not end it, or would do it again.
   const ofOneBroker = [
     { path: ["workers"], is: file.workers > 0 },
+    { path: ["nodes"], is: file.nodes !== undefined },
     { path: ["exchanges"], is: file.exchanges.length > 0 },
     { path: ["ssf", "transmit"], is: file.ssf.transmit },
     { path: ["ssf", "receive"], is: file.ssf.receive.length > 0 },

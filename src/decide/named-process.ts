@@ -19,5 +19,5 @@ export function processNamed(
   if (isRemote(caller.process)) throw invalidField(field, `${instead}: a pid means nothing over a network`);
   if (!caller.sharesPids)
     throw invalidField(field, `${instead}: the caller is in another PID namespace than the broker`);
-  return processes.find(pid);
+  return processes.find(pid, caller.process);
 }

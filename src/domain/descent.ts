@@ -56,7 +56,8 @@ export function descentOf(
   const orphans = lineage.chain.filter((link) => link.orphanIn !== undefined);
   if (orphans.length === 0) return { kind: "none" };
   for (const { process, place } of parties()) {
-    if (sameProcess(process, own.process)) continue;
+    // Sessions and control groups have the same names on every machine.
+    if (sameProcess(process, own.process) || process.bootId !== own.process.bootId) continue;
     const mayBeIts = orphans.some(
       (orphan) =>
         !sameProcess(process, orphan.process) && mayHaveStarted(process, orphan) && isSamePlace(place, orphan),
@@ -89,5 +90,9 @@ function isWithin(group: string, outer: string): boolean {
 
 /** Whether what is known of a process could be otherwise once `other` is a party: no ancestor is younger. */
 export function mayDescend(process: ProcessIdentity, other: ProcessIdentity): boolean {
-  return other.startTimeTicks <= process.startTimeTicks && formatProcess(process) !== formatProcess(other);
+  return (
+    other.bootId === process.bootId &&
+    other.startTimeTicks <= process.startTimeTicks &&
+    formatProcess(process) !== formatProcess(other)
+  );
 }

@@ -82,6 +82,11 @@ export type EntryContentInput =
       readonly name: string;
       readonly selectors: readonly string[];
       readonly role: string;
+    }
+  | {
+      readonly kind: "node";
+      readonly name: string;
+      readonly selectors: readonly string[];
     };
 
 /**
@@ -113,6 +118,12 @@ function parseKind(input: EntryContentInput, field: FieldOf): EntryContent {
       return parseVerifier(input, field);
     case "operator":
       return parseOperator(input, field);
+    case "node":
+      return {
+        kind: "node",
+        name: parseSegment(input.name, field("name")),
+        selectors: parseSelectors(input, field("selectors")),
+      };
   }
 }
 
@@ -231,7 +242,7 @@ function parseSelectors({ kind, selectors }: EntryContentInput, field: string): 
   // An entry without selectors would match nobody, and one day, by a bug, everybody.
   checkList(selectors, { min: 1, max: LIMITS.selectorsPerEntryMax }, field);
   const parsed = selectors.map((one) => parseSelector(one, field));
-  checkSelectorsTogether(parsed, kind === "agent", field);
+  checkSelectorsTogether(parsed, kind, field);
   return parsed;
 }
 
@@ -322,6 +333,8 @@ function pathOf(content: EntryContent): string {
       return pathAt(content.spiffeIdTemplate, content.name);
     case "server":
       return `/stint/${content.name}`;
+    case "node":
+      return `/stint/node/${content.name}`;
     default:
       return `/${content.kind}/${content.name}`;
   }

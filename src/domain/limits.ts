@@ -58,6 +58,10 @@ export const LIMITS = {
   toolDefinitionsPerLocationMax: 1_000,
   /** Secrets of other systems that one step has at a time: more is a loop, and each is something to be ended. */
   exchangesPerStepMax: 16,
+  /** A node that is not there for longer tells nothing of its processes: what they execute and hold ends. As after a restart. */
+  nodeAbsentSecondsMax: 30,
+  /** Of one machine: as many as may execute and open steps there, and be asked about. Facts of others are told anew with their next call. */
+  processesPerNodeMax: 16_384,
   segmentBytesMax: 128,
   purposeBytesMax: 1_024,
   /** Enough for somebody who has been told to look at it. */

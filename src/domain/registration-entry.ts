@@ -66,6 +66,14 @@ export type OperatorContent = {
   readonly role: OperatorRole;
 };
 
+/** The agent of a machine without a broker, which attests the processes of that machine. */
+export type NodeContent = {
+  readonly kind: "node";
+  readonly name: Segment;
+  /** Of evidence that the machine shows; never of a process. */
+  readonly selectors: readonly Selector[];
+};
+
 /** The broker itself. */
 export type ServerContent = {
   readonly kind: "server";
@@ -75,7 +83,13 @@ export type ServerContent = {
 };
 
 /** What an entry says; it is digested and compared to see whether the entry changed. */
-export type EntryContent = AgentContent | RuntimeContent | VerifierContent | OperatorContent | ServerContent;
+export type EntryContent =
+  | AgentContent
+  | RuntimeContent
+  | VerifierContent
+  | OperatorContent
+  | NodeContent
+  | ServerContent;
 export type EntryKind = EntryContent["kind"];
 
 export type RegistrationEntry<Content extends EntryContent = EntryContent> = {

@@ -1,5 +1,6 @@
 import { invalidField } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
+import type { Segment } from "./spiffe-id.ts";
 
 declare const checked: unique symbol;
 
@@ -21,6 +22,9 @@ const UUID: Form = {
   value: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   expected: "a UUID in lower case",
 };
+
+/** Which node's machine a process is on. The broker adds the selector itself, by who vouches for the process. */
+const NODE = "node:name";
 
 /** The kinds of selector this broker can attest, each with the form of its value. */
 const FORMS: Readonly<Record<string, Form>> = {
@@ -70,6 +74,7 @@ const FORMS: Readonly<Record<string, Form>> = {
     expected: "dns: and a name in lower case, or uri: and a URI",
   },
   "join_token:name": { value: /^[A-Za-z0-9._-]{1,128}$/, expected: "the name of a join token" },
+  [NODE]: { value: /^[A-Za-z0-9._-]{1,128}$/, expected: "the name of a node's entry" },
 };
 
 /**
@@ -138,7 +143,25 @@ export function typeOf(text: Selector): string {
   return text.slice(0, text.indexOf(":"));
 }
 
-/** An entry matches a workload when the workload has every one of the entry's selectors. */
+/**
+ * An entry matches a workload when the workload has every one of the entry's selectors. What a node vouches for matches only
+ * entries that name the node: any other entry means processes that the broker sees itself.
+ */
 export function matches(wanted: readonly Selector[], attested: ReadonlySet<Selector>): boolean {
-  return wanted.length > 0 && wanted.every((one) => attested.has(one));
+  return wanted.length > 0 && wanted.every((one) => attested.has(one)) && (namesNode(wanted) || !isOfNode(attested));
+}
+
+/** The selector of every process on the machine of a node. */
+export function nodeSelector(name: Segment): Selector {
+  return selector(NODE, name);
+}
+
+/** Whether selectors are those of processes on a machine without a broker. */
+export function namesNode(selectors: readonly Selector[]): boolean {
+  return selectors.some((one) => kindOf(one) === NODE);
+}
+
+function isOfNode(attested: ReadonlySet<Selector>): boolean {
+  for (const one of attested) if (one.startsWith(NODE)) return true;
+  return false;
 }

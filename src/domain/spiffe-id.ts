@@ -120,15 +120,16 @@ export function stepNameOf(id: SpiffeId): (StepName & { readonly agent: SpiffeId
   return { agent: agent as SpiffeId, runId: runId as Segment, step: step as Segment, attempt: Number(attempt) };
 }
 
-const INFRASTRUCTURE = /^\/(runtime|verifier|operator)\/([^/]+)$/;
+const INFRASTRUCTURE = /^\/(runtime|verifier|operator|stint\/node)\/([^/]+)$/;
+const INFRASTRUCTURE_KINDS = ["runtime", "verifier", "operator", "node"] as const;
 
-/** What a runtime's, verifier's or operator's SPIFFE ID names; `undefined` for any other SPIFFE ID. */
+/** What a runtime's, verifier's, operator's or node's SPIFFE ID names; `undefined` for any other SPIFFE ID. */
 export function infrastructureNameOf(
   id: SpiffeId,
-): { readonly kind: "runtime" | "verifier" | "operator"; readonly name: Segment } | undefined {
-  const [, kind, name] = INFRASTRUCTURE.exec(pathOf(id)) ?? [];
-  if (kind === undefined || name === undefined) return undefined;
-  return { kind: kind as "runtime" | "verifier" | "operator", name: name as Segment };
+): { readonly kind: (typeof INFRASTRUCTURE_KINDS)[number]; readonly name: Segment } | undefined {
+  const [, path, name] = INFRASTRUCTURE.exec(pathOf(id)) ?? [];
+  const kind = INFRASTRUCTURE_KINDS.find((one) => path === one || path === `stint/${one}`);
+  return kind === undefined || name === undefined ? undefined : { kind, name: name as Segment };
 }
 
 /** Whether a text is a SPIFFE ID, for code that must not throw. */

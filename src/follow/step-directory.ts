@@ -1,4 +1,4 @@
-import { processFrom } from "../domain/process.ts";
+import { type ProcessIdentity, processFrom } from "../domain/process.ts";
 import { permits, type Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { ExecutorSteps } from "../ports/executor-steps.ts";
@@ -19,6 +19,8 @@ export type KeptSteps = StepDirectory &
     readonly following: Following;
     /** For what is about to be opened. */
     readonly runs: RunReads;
+    /** Takes up what is recorded of processes that can be seen from now on. */
+    readonly appeared: (processes: readonly ProcessIdentity[]) => Promise<void>;
   };
 
 export type StepDirectoryPorts = StepProcessesPorts & {
@@ -47,9 +49,12 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
   );
   const processes = createStepProcesses(ports);
   for (const step of value) processes.opened(step);
-  const { value: recorded } = await ports.projections.stepProcesses(ports.kinship.alive());
-  for (const one of recorded.openers) processes.opener(one);
-  for (const one of recorded.enrolled) processes.enrolled(one);
+  async function appeared(alive: readonly ProcessIdentity[]): Promise<void> {
+    const { value: recorded } = await ports.projections.stepProcesses(alive);
+    for (const one of recorded.openers) processes.opener(one);
+    for (const one of recorded.enrolled) processes.enrolled(one);
+  }
+  await appeared(ports.kinship.alive());
   const byStep = new Map<string, Listeners<[Step]>>();
 
   function tell({ kind, step }: StepChange): void {
@@ -100,6 +105,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
     },
     holds: processes.holds,
     runs,
+    appeared,
     // While the kept steps must not be relied on, the ledger itself is asked, so that nothing has to be refused.
     byId: async (stepId) =>
       (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),

@@ -1,4 +1,4 @@
-import { type Descent, descentOf, mayDescend, type Party } from "../domain/descent.ts";
+import { type Descent, descentOf, mayDescend, type Party, type Place } from "../domain/descent.ts";
 import { formatProcess, isRemote, type ProcessIdentity } from "../domain/process.ts";
 import type { Step } from "../domain/step.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
@@ -46,8 +46,21 @@ export function createStepProcesses({ processes, kinship }: StepProcessesPorts):
     if (there !== undefined) return there;
     for (const other of known.values()) if (mayDescend(other.process, process)) other.isApart = false;
     const unwatch = processes.watch(process, () => void known.delete(key));
-    const place = kinship.placeOf(process) ?? {};
-    const one: Known = { process, place, hasOpened: false, parts: 0, isApart: false, unwatch };
+    let place: Place | undefined;
+    const one: Known = {
+      process,
+      // Of a process on another machine that is known once its node tells of it.
+      get place() {
+        place ??= kinship.placeOf(process);
+        return place ?? {};
+      },
+      hasOpened: false,
+      parts: 0,
+      isApart: false,
+      unwatch,
+    };
+    // While the process is there to be looked at.
+    place = kinship.placeOf(process);
     known.set(key, one);
     return one;
   }

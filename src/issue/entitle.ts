@@ -149,7 +149,7 @@ export function entryForOpener(
     throw new BrokerError("NOT_ENTITLED", "the entry of the step's agent is no longer in force");
   }
   if (step.executor.kind !== "any") {
-    const found = ports.processes.find(step.executor.process.pid);
+    const found = ports.processes.find(step.executor.process.pid, step.executor.process);
     if (found === undefined || !sameProcess(found.process, step.executor.process)) {
       throw new BrokerError("EXECUTOR_GONE", "the step's executor has ended");
     }

@@ -27,7 +27,7 @@ import { trustOf } from "./trust.ts";
 
 /** What each service of the API needs. */
 export function apiPortsOf(core: Core, config: Config): ApiPorts {
-  const { authorities, clock, entries, principals, random, receipts, registry, unix } = core;
+  const { authorities, clock, entries, principals, random, receipts, registry, machines } = core;
   const { ledger, steps, callApprovals, history, exports, credentials, registry: registryReads } = core.store;
   const issuing = issuingPortsOf(core, config);
   const bundles = bundlePortsOf(core, config);
@@ -41,7 +41,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     revocations: revocationsPortsOf(core, config),
     authorizations: checkPortsOf(core, config),
     history: {
-      ...{ history, exports, steps, ledger, receipts, entries, principals, clock, processes: unix.watch },
+      ...{ history, exports, steps, ledger, receipts, entries, principals, clock, processes: machines.watch },
       explainer: core.explainer,
       recordSigner: core.recordSigner,
     },
@@ -88,8 +88,13 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       disk: core.store.disk,
     },
     workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
+    nodes: {
+      workloadApi: { ...streaming, ...bundles, credentials, issuer: config.issuer, witSvid: false },
+      nodes: machines.nodes,
+      appeared: core.stepDirectory.appeared,
+    },
     callers: {
-      attestor: unix.attestor,
+      attestor: machines.attestor,
       entries,
       executorSteps: core.stepDirectory,
       stepProcesses: core.stepDirectory,
@@ -99,7 +104,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       ...bundles,
       keyPairs,
       steps,
-      processes: unix.watch,
+      processes: machines.watch,
       followStep: core.stepDirectory.followStep,
       brokerCallers: config.broker?.callers ?? new Map(),
     },
@@ -144,15 +149,26 @@ function policiesPortsOf(core: Core, { policies: { external } }: Config): Polici
 
 function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
   const { statusIndexes } = core;
-  const { authorities, clock, denials, entries, principals, random, rate, signer, stepDirectory, suspensions, unix } =
-    core;
+  const {
+    authorities,
+    clock,
+    denials,
+    entries,
+    principals,
+    random,
+    rate,
+    signer,
+    stepDirectory,
+    suspensions,
+    machines,
+  } = core;
   return {
     ...core.exchanges,
     ledger: core.store.ledger,
     stepDirectory,
     entries,
     authorities,
-    processes: unix.watch,
+    processes: machines.watch,
     signer,
     formats: svidFormats(issuer),
     denials,
@@ -167,8 +183,18 @@ function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
 }
 
 function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): StepsPorts {
-  const { authorities, entries, inDirectory, inForce, lifetimes, policies, receipts, retries, stepDirectory, unix } =
-    core;
+  const {
+    authorities,
+    entries,
+    inDirectory,
+    inForce,
+    lifetimes,
+    policies,
+    receipts,
+    retries,
+    stepDirectory,
+    machines,
+  } = core;
   const { ledger, steps, history, credentials, registry: registryReads } = core.store;
   const { issuer, trustDomain, approvalSeconds } = config;
   const trust = trustOf(core, config);
@@ -178,7 +204,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     principals: core.principals,
     registryReads,
     stepProcesses: stepDirectory,
-    kinship: unix.kinship,
+    kinship: machines.kinship,
     ledger,
     steps: { ...steps, ...stepDirectory.runs },
     credentials,
@@ -186,7 +212,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     ownKeys: () => trust.bundles().jwt,
     stepDirectory,
     entries,
-    processes: unix.watch,
+    processes: machines.watch,
     toolDirectory: core.toolDirectory,
     policies,
     engine: core.engine,
@@ -222,7 +248,7 @@ const WATCHES_BEGIN = {
 };
 
 function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
-  const { authorities, clock, entries, inForce, notifier, receipts, registry, seal, suspensions, unix } = core;
+  const { authorities, clock, entries, inForce, notifier, receipts, registry, seal, suspensions, machines } = core;
   const { messages, denyList } = core;
   const { ledger, history, credentials } = core.store;
   const { issuer, trustDomain, development } = config;
@@ -236,7 +262,7 @@ function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
     denyList,
     receipts,
     entries,
-    processes: unix.watch,
+    processes: machines.watch,
     principals: core.principals,
     clock,
     seal,

@@ -7,7 +7,7 @@ import { trustOf } from "./trust.ts";
 
 /** What deciding single calls takes. */
 export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
-  const { clock, denials, entries, random, store, suspensions, unix } = core;
+  const { clock, denials, entries, random, store, suspensions, machines } = core;
   const trust = trustOf(core, config);
   return {
     policies: core.policies,
@@ -19,7 +19,7 @@ export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
     credentials: store.credentials,
     steps: store.steps,
     callApprovals: store.callApprovals,
-    processes: unix.watch,
+    processes: machines.watch,
     approvalSeconds: config.approvalSeconds,
     gate: suspensions,
     rate: createCallRate(clock),

@@ -1,4 +1,3 @@
-import { createUnixAttestor } from "../adapters/attestor-unix/unix-attestor.ts";
 import { openCheckpointFile } from "../adapters/checkpoint-file/checkpoint-file.ts";
 import { createCursorSeal } from "../adapters/cursor-seal/cursor-seal.ts";
 import { openDataDirectory } from "../adapters/data-directory/open-data-directory.ts";
@@ -45,6 +44,7 @@ import { openFanOut } from "./fan-out.ts";
 import { openFederation } from "./federation.ts";
 import { followElsewhere, openFrontEnds } from "./front-ends.ts";
 import { ledgerPlace } from "./ledger-place.ts";
+import { openMachines } from "./machines.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
 import { openVault } from "./open-vault.ts";
 import { withOwn } from "./own-entries.ts";
@@ -152,7 +152,8 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
 
   // Who is there, and for whom.
   const judgesPrincipals = await principalTokens(config.principals, { clock, files });
-  const unix = createUnixAttestor();
+  const machines = openMachines(clock);
+  const { unix } = machines;
   closers.push(() => unix.close());
 
   // What is decided on. Before anything is registered: a new ledger never permits what its policies would not.
@@ -194,8 +195,8 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
       },
       rotation: config.authority,
       gate: suspensions,
-      processes: unix.watch,
-      kinship: unix.kinship,
+      processes: machines.watch,
+      kinship: machines.kinship,
       executableSha256: unix.executableSha256,
       trustDomain,
       apart: config.development ? undefined : { own: kernelUser(), accounts: () => readLocalAccounts() },
@@ -348,6 +349,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     securityEvents: await securityEventsOf(config.ssf, { clock, files }),
     statusIndexes: config.statusLists ? createStatusIndexes(random) : undefined,
     unix,
+    machines,
     readiness,
     tracing,
     administeredPolicies: policies,

@@ -16,6 +16,7 @@ import type { Core } from "./core.ts";
 import { frontAnswers, frontSettings, type PassOn } from "./front-ends.ts";
 import type { HttpUrls, startHttpListeners } from "./http.ts";
 import { metricsOf } from "./metrics.ts";
+import { startNodesEndpoint } from "./nodes-endpoint.ts";
 import { shownBy, trustOf } from "./trust.ts";
 import { verifierLines } from "./verifier-lines.ts";
 
@@ -24,6 +25,7 @@ const READINESS_INTERVAL_MS = 250;
 /** Where those servers are reached that may have been given any free port. */
 export type Serving = HttpUrls & {
   readonly brokerPort: number | undefined;
+  readonly nodesPort: number | undefined;
   readonly attestationPort: number | undefined;
 };
 
@@ -113,10 +115,13 @@ export async function startServers(
   });
   closers.push(() => ownSvid.stop());
   const listeners = [config.http, config.operations, config.attestation];
-  if (config.broker !== undefined || listeners.some((one) => one?.tls === "own-svid")) await ownSvid.start();
+  const showsSvid = config.broker !== undefined || config.nodes !== undefined;
+  if (showsSvid || listeners.some((one) => one?.tls === "own-svid")) await ownSvid.start();
   const own = shownBy(ownSvid);
   const trust = trustOf(core, config);
   const broker = await startBrokerEndpoint({ core, ports, own, trust, config, log: counted }, stops);
+
+  const nodes = await startNodesEndpoint({ core, ports, own, trust, config, log: counted }, stops);
 
   const attestation = await startAttestationEndpoint({ core, ports, own, config, log: counted }, stops);
 
@@ -139,13 +144,14 @@ export async function startServers(
     workload.setServing(ready);
     operator.setServing(true);
     for (const server of broker.servers) server.setServing(ready);
+    nodes?.server.setServing(ready);
     attestation?.server.setServing(ready);
   };
   tellServing();
   const interval = setInterval(tellServing, READINESS_INTERVAL_MS).unref();
   closers.push(() => clearInterval(interval));
 
-  return { ...urls, brokerPort: broker.port, attestationPort: attestation?.port };
+  return { ...urls, brokerPort: broker.port, nodesPort: nodes?.port, attestationPort: attestation?.port };
 }
 
 /** Where none is configured, what serves HTTP is not loaded. */

@@ -44,7 +44,7 @@ function openerOf({ process, uid }: Attested): readonly number[] {
 
 function executorOf(executor: Executor, processes: Pick<ProcessWatch, "find">): readonly number[] {
   if (executor.kind === "any") return [];
-  const found = processes.find(executor.process.pid);
+  const found = processes.find(executor.process.pid, executor.process);
   if (found === undefined || !sameProcess(found.process, executor.process)) {
     throw new BrokerError("EXECUTOR_GONE", "the executor ended while the step was being opened");
   }

@@ -49,8 +49,14 @@ export type ProcessWatch = {
    * @returns a function that ends the watch.
    */
   watch(process: ProcessIdentity, gone: () => void): () => void;
-  /** Facts of a live process by its pid in the broker's own PID namespace; `undefined` when there is none. */
+  /**
+   * Facts of a live process by its pid in the PID namespace of whoever watches over its machine; `undefined` when there is
+   * none, or none that is known there.
+   *
+   * @param beside - a process of that machine.
+   */
   find(
     pid: number,
+    beside: ProcessIdentity,
   ): { readonly process: ProcessIdentity; readonly uid: number; readonly selectors: ReadonlySet<Selector> } | undefined;
 };

@@ -65,7 +65,7 @@ function whyNone(caller: Attested, ports: ProcessIdentitiesPorts): BrokerError |
 }
 
 /** The order among those outside of any step: a default in the order of the entries would change with the entries. */
-const INFRASTRUCTURE: readonly EntryKind[] = ["runtime", "verifier", "operator"];
+const INFRASTRUCTURE: readonly EntryKind[] = ["runtime", "verifier", "operator", "node"];
 
 /**
  * The caller's identities: first those of the steps that it executes, then those outside of any step. A library that is asked for

@@ -44,7 +44,7 @@ export type TlsIdentity = {
  * @throws BrokerError INVALID_FIELD for any other endpoint
  * @see SPIFFE Broker Endpoint section 4
  */
-export function openTlsChannel(endpoint: string, identity: TlsIdentity): Channel {
+export function openTlsChannel(endpoint: string, identity: TlsIdentity, options: ChannelOptions = {}): Channel {
   const { certificateChain, privateKey, authorities, serverId } = identity;
   const secured = credentials.createSsl(
     Buffer.from(authorities),
@@ -52,7 +52,7 @@ export function openTlsChannel(endpoint: string, identity: TlsIdentity): Channel
     Buffer.from(certificateChain),
     { checkServerIdentity: isServer(serverId) },
   );
-  return new Channel(targetOf(endpoint), secured, { ...OPTIONS, ...UNNAMED });
+  return new Channel(targetOf(endpoint), secured, { ...OPTIONS, ...UNNAMED, ...options });
 }
 
 /** How a client that has nothing to show knows the broker: by its X.509-SVID, or by a certificate for a name. PEM. */

@@ -9,7 +9,8 @@ export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds from now; absent: for a unary call as many as the client was made with, for a stream no deadline. */
   readonly deadlineMs?: number | undefined;
-  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Bytes under names that end with `-bin`. */
+  readonly metadata?: Readonly<Record<string, string | Buffer>> | undefined;
 };
 
 /** The two sides of a bidirectional call. */

@@ -98,6 +98,8 @@ function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryCont
       };
     case "operator":
       return { case: "operator", value: { role: ROLES[content.role] } };
+    case "node":
+      return { case: "node", value: {} };
     case "server":
       return { case: "server", value: {} };
   }
@@ -166,9 +168,12 @@ function inputOf(message: ContentMessage): EntryContentInput {
     case "operator":
       if (trustDomains.length > 0) throw invalidField("content.federates_with", "none for an operator");
       return { kind: "operator", name, selectors, role: operatorRoleOf(kind.value.role) ?? "" };
+    case "node":
+      if (trustDomains.length > 0) throw invalidField("content.federates_with", "none for a node");
+      return { kind: "node", name, selectors };
     case "server":
     case undefined:
-      throw invalidField("content.kind", "agent, runtime, verifier or operator");
+      throw invalidField("content.kind", "agent, runtime, verifier, operator or node");
   }
 }
 

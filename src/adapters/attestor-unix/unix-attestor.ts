@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import process from "node:process";
 import { BrokerError, type Denial, denial, errorOf } from "../../domain/errors.ts";
 import { type ProcessIdentity, sameProcess } from "../../domain/process.ts";
-import type { Attestor, Evidence, Peer, ProcessWatch } from "../../ports/attestor.ts";
+import type { Attestor, Evidence, Peer } from "../../ports/attestor.ts";
 import type { Kinship } from "../../ports/kinship.ts";
 import { type AccountFiles, createAccountNames } from "./account-names.ts";
 import { ancestorsOf } from "./ancestors.ts";
@@ -13,7 +13,7 @@ import { createKinship } from "./kinship.ts";
 import { type Failure, isOneOfTheLast, type Libc, openLibc, type PeerCredentials, type Pidfd } from "./libc.ts";
 import { hasExited, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
 import type { ProcessFacts } from "./process-facts.ts";
-import { createProcessWatch } from "./process-watch.ts";
+import { createProcessWatch, type OwnProcessWatch } from "./process-watch.ts";
 import { createStatusFiles } from "./status-files.ts";
 import { createTurnMemory } from "./turn-memory.ts";
 
@@ -27,7 +27,7 @@ export type UnixPeer = Peer & {
 
 export type UnixAttestor = {
   readonly attestor: Attestor;
-  readonly watch: ProcessWatch;
+  readonly watch: OwnProcessWatch;
   readonly kinship: Kinship;
   /**
    * Learns from the kernel who opened a connection. A process that can be named but not attested (outside the broker's

@@ -20,7 +20,7 @@ import { STATUS_OF } from "../../wire/status-of.ts";
 
 /** What every handler needs to know of the endpoint it is served on. */
 export type Endpoint = {
-  readonly peerOf: (call: { getPeer(): string }) => Peer;
+  readonly peerOf: (call: Pick<Call, "getPeer" | "metadata">) => Peer;
   readonly attest: (peer: Peer) => Promise<Attested>;
   readonly log: Log;
   readonly clock: Pick<Clock, "monotonicMs">;

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Server } from "@grpc/grpc-js";
+import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { SecretDiscoveryService } from "../../gen/envoy/service/secret/v3/sds_pb.js";
@@ -15,6 +16,7 @@ import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { Nodes } from "../../gen/stint/v1/nodes_pb.js";
 import { Policies } from "../../gen/stint/v1/policies_pb.js";
 import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Retention } from "../../gen/stint/v1/retention_pb.js";
@@ -44,6 +46,7 @@ import { endWithoutMessage } from "./first-message.ts";
 import { type HistoryPorts, historyHandlers } from "./history.ts";
 import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
+import { type NodesPorts, nodesHandlers } from "./nodes.ts";
 import { type PoliciesPorts, policiesHandlers } from "./policies.ts";
 import { type PrincipalsPorts, principalsHandlers } from "./principals.ts";
 import { type RetentionPorts, retentionHandlers } from "./retention.ts";
@@ -80,6 +83,7 @@ export type ApiPorts = {
   readonly workloadApi: WorkloadApiPorts;
   readonly brokerApi: BrokerApiPorts;
   readonly callers: CallersPorts;
+  readonly nodes: NodesPorts;
 };
 
 /** A grpc-js server with its health, which follows readiness. */
@@ -89,6 +93,8 @@ export type ApiServer = { readonly server: Server; setServing(isServing: boolean
 const METADATA_BYTES_MAX = 16 * 1024;
 /** Calls at one time on one connection: a batch of parallel tool calls, and room for streams. */
 const STREAMS_PER_CONNECTION_MAX = 1_024;
+/** The same of all processes behind a node. */
+const STREAMS_PER_NODE_MAX = 16_384;
 
 const OPTIONS = {
   ...CONNECTION_OPTIONS,
@@ -115,6 +121,11 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
     ...OPTIONS,
     interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io", WITHOUT_HEADER)],
   });
+  return serving(server, addWorkloadServices(server, endpoint, ports));
+}
+
+/** Adds the services for processes. @returns these services */
+function addWorkloadServices(server: Server, endpoint: Endpoint, ports: ApiPorts): readonly DescService[] {
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
@@ -123,9 +134,19 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
   addService(server, SecretDiscoveryService, secretDiscoveryHandlers(endpoint, ports.workloadApi));
   addService(server, Callers, callersHandlers(endpoint, ports.callers));
-  const ours = [Steps, Credentials, Revocations, Authorizations, Tools, Callers];
-  return serving(server, [...ours, SpiffeWorkloadAPI, SecretDiscoveryService]);
+  return WORKLOAD_SERVICES;
 }
+
+const WORKLOAD_SERVICES: readonly DescService[] = [
+  Steps,
+  Credentials,
+  Revocations,
+  Authorizations,
+  Tools,
+  Callers,
+  SpiffeWorkloadAPI,
+  SecretDiscoveryService,
+];
 
 /**
  * The workload socket's calls in a front end: credentials of steps are issued there, by the process of the ledger's leave; every other
@@ -142,7 +163,8 @@ export function frontServer(
   });
   addServiceBeside(server, Credentials, issuingHandlers(endpoint, ports), raw);
   addServiceBeside(server, SpiffeWorkloadAPI, tokenHandlers(endpoint, ports), raw);
-  const others = [Steps, Revocations, Authorizations, Tools, Callers, SecretDiscoveryService];
+  const served: readonly DescService[] = [Credentials, SpiffeWorkloadAPI];
+  const others = WORKLOAD_SERVICES.filter((service) => !served.includes(service));
   const contracts = [...reflectionContracts(), healthContract()];
   for (const service of [...others, ...contracts]) addServiceBeside(server, service, {}, raw);
   return server;
@@ -204,6 +226,41 @@ export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const operations = addOperations(server, endpoint, ports);
   addService(server, Renewals, renewalsHandlers(endpoint, ports.issuing));
   return serving(server, [API, Steps, Credentials, ...operations, Renewals]);
+}
+
+/**
+ * What the agents of machines without a broker reach with an X.509-SVID of their own: what the processes there may call, each
+ * call with who calls, and what the agents call themselves. No browser gets here, so no header is demanded.
+ */
+export function nodesServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
+  const server = new Server({
+    ...OPTIONS,
+    "grpc.max_concurrent_streams": STREAMS_PER_NODE_MAX,
+    interceptors: [endWithoutMessage()],
+  });
+  const ofWorkloads = addWorkloadServices(server, endpoint, {
+    ...ports,
+    workloadApi: { ...ports.nodes.workloadApi, keyPairs: NO_KEYS },
+  });
+  addService(server, Nodes, nodesHandlers(endpoint, ports.nodes));
+  addService(server, Renewals, renewalsHandlers(endpoint, ports.issuing));
+  return serving(server, [...ofWorkloads, Nodes, Renewals]);
+}
+
+/** No private key is made here for a process of another machine, where a node makes it. */
+const NO_KEYS: WorkloadApiPorts["keyPairs"] = {
+  generate: () =>
+    Promise.reject(new BrokerError("INVALID_FIELD", "keys are made by the node: stint.v1.Nodes.StreamSvids")),
+};
+
+/** The workload socket of a machine without a broker: every call is sent on, whatever becomes of it there. */
+export function nodeAgentServer(raw: RawHandler): ApiServer {
+  const server = new Server({
+    ...OPTIONS,
+    interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io", WITHOUT_HEADER)],
+  });
+  for (const service of WORKLOAD_SERVICES) addServiceBeside(server, service, {}, raw);
+  return serving(server, WORKLOAD_SERVICES);
 }
 
 /** What anybody reaches who has evidence of an identity. The service is ours alone, so no header is demanded. */

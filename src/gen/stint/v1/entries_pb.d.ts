@@ -65,6 +65,12 @@ export declare type EntryContent = Message<"stint.v1.EntryContent"> & {
      */
     value: ServerEntry;
     case: "server";
+  } | {
+    /**
+     * @generated from field: stint.v1.NodeEntry node = 9;
+     */
+    value: NodeEntry;
+    case: "node";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -264,6 +270,20 @@ export declare type OperatorEntry = Message<"stint.v1.OperatorEntry"> & {
  * Use `create(OperatorEntrySchema)` to create a new message.
  */
 export declare const OperatorEntrySchema: GenMessage<OperatorEntry>;
+
+/**
+ * The agent of a machine without a broker. Entries of what runs there have the selector node:name:<name>.
+ *
+ * @generated from message stint.v1.NodeEntry
+ */
+export declare type NodeEntry = Message<"stint.v1.NodeEntry"> & {
+};
+
+/**
+ * Describes the message stint.v1.NodeEntry.
+ * Use `create(NodeEntrySchema)` to create a new message.
+ */
+export declare const NodeEntrySchema: GenMessage<NodeEntry>;
 
 /**
  * @generated from message stint.v1.Entry

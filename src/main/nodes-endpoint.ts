@@ -1,0 +1,67 @@
+import type { TlsPeer } from "../api/endpoint/tls-endpoint.ts";
+import { type ApiPorts, type ApiServer, nodesServer } from "../api/grpc/servers.ts";
+import { attest } from "../attest/attest.ts";
+import { attestSvid } from "../attest/attest-svid.ts";
+import type { Config } from "../config/config.ts";
+import { BrokerError, invalidField } from "../domain/errors.ts";
+import { isOfKind } from "../domain/registration-entry.ts";
+import { infrastructureNameOf, type Segment } from "../domain/spiffe-id.ts";
+import { decodeNodeReport, NODE_CALLER_KEY } from "../wire/node-message.ts";
+import { type SvidEndpointParts, serveBySvid } from "./svid-endpoint.ts";
+
+export type NodesEndpoint = { readonly server: ApiServer; readonly port: number | undefined };
+
+/**
+ * Starts the endpoint for the agents of machines without a broker, where it is configured.
+ *
+ * @param stops - takes the function that ends the endpoint.
+ */
+export async function startNodesEndpoint(
+  given: SvidEndpointParts & { readonly ports: ApiPorts; readonly config: Config },
+  stops: (() => Promise<void>)[],
+): Promise<NodesEndpoint | undefined> {
+  const { core, config, ports } = given;
+  if (config.nodes === undefined) return undefined;
+  const { entries, machines, unix } = core;
+  const { server, endpoint, stop } = await serveBySvid(
+    {
+      name: "nodes",
+      place: config.nodes.listen,
+      make: (on) => nodesServer(on, ports),
+      peerOf(call, connection) {
+        const [report] = call.metadata.get(NODE_CALLER_KEY);
+        if (report === undefined) return connection;
+        if (typeof report === "string") throw invalidField(NODE_CALLER_KEY, "a stint.v1.NodeCaller");
+        return machines.nodes.adopt(nodeNameOf(connection), connection.connectionId, decodeNodeReport(report));
+      },
+      async attest(connection, peer) {
+        const node = await attestSvid(connection, { attestor: unix.attestor, entries });
+        if (!node.entries.some((entry) => isOfKind(entry, "node"))) throw notANode();
+        return peer === connection ? node : attest(peer, { attestor: machines.attestor, entries });
+      },
+    },
+    given,
+  );
+  // Of a node that is no longer registered nothing is believed any more, and nothing waits for its return.
+  const unfollow = entries.onChange(() => {
+    for (const name of machines.nodes.attended()) {
+      const entry = entries.byName("node", name);
+      if (entry === undefined || entry.disabled) machines.nodes.dismiss(name);
+    }
+  });
+  stops.push(async () => {
+    unfollow();
+    await stop();
+  });
+  return { server, port: endpoint.port };
+}
+
+function nodeNameOf({ identity }: TlsPeer): Segment {
+  const named = infrastructureNameOf(identity.spiffeId);
+  if (named?.kind !== "node") throw notANode();
+  return named.name;
+}
+
+function notANode(): BrokerError {
+  return new BrokerError("NO_IDENTITY", "only for the agent of a node, by its own X.509-SVID");
+}

@@ -1,0 +1,173 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server, Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { stringify } from "yaml";
+import { type Daemon, type LogLine, startDaemon } from "../daemon.ts";
+import { STINT } from "../programs.ts";
+import { READ_SEARCH } from "./entries.ts";
+import { operatorOf } from "./operator.ts";
+
+export const uid = `unix:uid:${process.getuid?.()}`;
+const onNode = (name: string) => [`node:name:${name}`, uid];
+
+/** Two nodes, each with a runtime and an agent; and the same on the broker's own machine. */
+export const NODE_ENTRIES = [
+  { kind: "operator", name: "local", selectors: [uid], role: "admin" },
+  { kind: "runtime", name: "here", selectors: [uid], agents: ["local-agent"] },
+  { kind: "agent", name: "local-agent", selectors: [uid], ceiling: [READ_SEARCH] },
+  ...["one", "two"].flatMap((name) => [
+    { kind: "node", name, selectors: [`join_token:name:${name}`] },
+    { kind: "runtime", name: `flow-${name}`, selectors: onNode(name), agents: [`agent-${name}`] },
+    { kind: "agent", name: `agent-${name}`, selectors: onNode(name), ceiling: [READ_SEARCH] },
+  ]),
+];
+
+export type NodeAgent = {
+  readonly endpoint: string;
+  readonly socket: string;
+  readonly log: readonly LogLine[];
+  readonly child: ChildProcess;
+  /** Resolves with the first line of this text that is not among the first `from` lines. */
+  line(msg: string, from?: number): Promise<LogLine>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** A broker with an endpoint for nodes, and one for their attestation. */
+export function brokerForNodes(given: { readonly config?: object; readonly directory?: string } = {}): Promise<Daemon> {
+  return startDaemon({
+    entries: NODE_ENTRIES,
+    ...(given.directory === undefined ? {} : { directory: given.directory }),
+    config: {
+      nodes: { listen: "127.0.0.1:0" },
+      attestation: { listen: "127.0.0.1:0", own_svid: true },
+      ...given.config,
+    },
+  });
+}
+
+export function portOf(daemon: Daemon, name: "nodesPort" | "attestationPort"): number {
+  return Number(daemon.log.find(({ msg }) => msg === "serving")?.[name]);
+}
+
+/** Starts `stint node` with a new join token, and waits until the broker attends it. */
+export async function startNode(
+  daemon: Daemon,
+  name: string,
+  places: { readonly nodesPort?: number; readonly development?: boolean } = {},
+): Promise<NodeAgent> {
+  const directory = mkdtempSync(join(tmpdir(), "stint-node-"));
+  const file = (base: string, text: string) => {
+    const path = join(directory, base);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  using operator = operatorOf(daemon.operatorSocket);
+  const { token } = await operator.joinTokens.create({ name });
+  const socket = join(directory, "workload.sock");
+  const config = file(
+    "node.yaml",
+    stringify({
+      name,
+      trust_domain: "example.org",
+      broker: {
+        nodes: `127.0.0.1:${places.nodesPort ?? portOf(daemon, "nodesPort")}`,
+        attestation: `127.0.0.1:${portOf(daemon, "attestationPort")}`,
+        bundle: file("bundle.json", await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text()),
+      },
+      evidence: { join_token_file: file("token", token) },
+      workload: { socket },
+      development: places.development ?? true,
+    }),
+  );
+  const child = spawn(process.execPath, [STINT, "node", "--config", config], { stdio: ["ignore", "inherit", "pipe"] });
+  const log: LogLine[] = [];
+  const waiting = new Set<() => void>();
+  const lines = createInterface({ input: child.stderr });
+  lines.on("line", (line) => {
+    log.push(parsed(line));
+    for (const look of waiting) look();
+  });
+  lines.on("close", () => {
+    for (const look of waiting) look();
+  });
+  const exited = once(child, "exit");
+  const agent: NodeAgent = {
+    endpoint: `unix://${socket}`,
+    socket,
+    log,
+    child,
+    line: (msg, from = 0) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = log.slice(from).find((one) => one.msg === msg);
+          if (found === undefined && child.exitCode === null && child.signalCode === null) return;
+          waiting.delete(look);
+          if (found === undefined)
+            reject(new Error(`the node ended:\n${log.map((one) => JSON.stringify(one)).join("\n")}`));
+          else resolve(found);
+        };
+        waiting.add(look);
+        look();
+      }),
+    async [Symbol.asyncDispose]() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await exited;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  await Promise.all([agent.line("serving"), agent.line("attended by the broker")]);
+  return agent;
+}
+
+function parsed(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { msg: line };
+  }
+}
+
+/** A way to the broker that can be cut and mended. */
+export type Cable = { readonly port: number; cut(): void; mend(): void; [Symbol.asyncDispose](): Promise<void> };
+
+export async function cableTo(port: number): Promise<Cable> {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server: Server = createServer((near) => {
+    if (isCut) {
+      near.destroy();
+      return;
+    }
+    const far = new Socket().connect(port, "127.0.0.1");
+    for (const one of [near, far]) {
+      sockets.add(one);
+      one.on("error", () => undefined);
+      one.once("close", () => {
+        sockets.delete(one);
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.pipe(far).pipe(near);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    cut() {
+      isCut = true;
+      for (const one of sockets) one.destroy();
+    },
+    mend() {
+      isCut = false;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const one of sockets) one.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
