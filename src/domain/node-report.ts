@@ -25,4 +25,6 @@ export type NodeReport = {
   readonly ancestors: readonly ProcessIdentity[];
   /** The process that the request names by its pid. */
   readonly named?: NodeFacts;
+  /** The pid that it names, where no such process lives. */
+  readonly namedGone?: number;
 };

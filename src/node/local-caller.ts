@@ -33,7 +33,8 @@ export async function reportOf(
     throw new BrokerError("NO_IDENTITY", "the calling process is the node's own user's, which could take its keys");
   }
   const { sharesPids, executable, unavailable } = evidence;
-  const found = named === undefined || !sharesPids ? undefined : watch.find(named);
+  const pid = sharesPids ? named : undefined;
+  const found = pid === undefined ? undefined : watch.find(pid);
   return {
     caller: factsOf(evidence, kinship),
     sharesPids,
@@ -41,6 +42,7 @@ export async function reportOf(
     ancestors: evidence.ancestors(),
     ...(executable === undefined ? {} : { executable }),
     ...(found === undefined ? {} : { named: factsOf(found, kinship) }),
+    ...(pid === undefined || found !== undefined ? {} : { namedGone: pid }),
   };
 }
 

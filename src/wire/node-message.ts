@@ -68,6 +68,7 @@ export function encodeNodeReport(report: NodeReport): Buffer {
     executable: report.executable ?? "",
     ancestors: report.ancestors.map(nodeProcessMessageOf),
     ...(report.named === undefined ? {} : { named: nodeFactsMessageOf(report.named) }),
+    namedGone: report.namedGone ?? 0,
   });
   return Buffer.from(toBinary(NodeCallerSchema, message));
 }
@@ -96,7 +97,7 @@ export function nodeFactsMessageOf({
 export function decodeNodeReport(bytes: Uint8Array): NodeReport {
   const message = callerIn(bytes);
   const machine = machineOfMessage(message);
-  const { sharesPids, executable, ancestors, unavailable, named } = message;
+  const { sharesPids, executable, ancestors, unavailable, named, namedGone } = message;
   if (ancestors.length > LIST_MAX) throw invalidField("ancestors", `at most ${LIST_MAX}`);
   return {
     caller: factsOfNodeMessage(message.caller, machine, "caller"),
@@ -105,6 +106,7 @@ export function decodeNodeReport(bytes: Uint8Array): NodeReport {
     ancestors: ancestors.map((one) => processOfNodeMessage(one, machine, "ancestors")),
     ...(executable === "" ? {} : { executable }),
     ...(named === undefined ? {} : { named: factsOfNodeMessage(named, machine, "named") }),
+    ...(namedGone === 0 ? {} : { namedGone }),
   };
 }
 

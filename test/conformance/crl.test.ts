@@ -3,7 +3,7 @@ import { constants, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { connect, createServer, type Server, type TlsOptions } from "node:tls";
 import { promisify } from "node:util";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -13,6 +13,7 @@ import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
 import { type CrlScene, crlScene, type IssuedX509, pemOf } from "../authority/crl-scene.ts";
 import { present } from "../contract/ledger-world.ts";
+import { KEPT_BUILDS } from "../kept-builds.ts";
 
 const run = promisify(execFile);
 /** A cold compiler, on a machine that has other things to do. */
@@ -263,7 +264,7 @@ function missing(program: string, ...args: readonly string[]): boolean {
 const JAVA_LATE_SECONDS = 900;
 
 const CARGO_RUN = [
-  ...["cargo", "run", "--quiet", "--locked", "--target-dir", resolve(import.meta.dirname, "../../build/rust")],
+  ...["cargo", "run", "--quiet", "--locked", "--target-dir", join(KEPT_BUILDS, "rust")],
   ...["--manifest-path", join(import.meta.dirname, "revocation/rust/Cargo.toml")],
 ];
 

@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import type { Step } from "../../src/gen/stint/v1/types_pb.js";
+import { sceneThroughNode } from "./node-scene.ts";
 import { type ForeignSvid, startTold, type ToldWorkload, type WorkloadEvent } from "./told-workload.ts";
 import { AGENT, hintOf, NO_OPERATOR, PLAIN, RESOURCE, type Scene, startScene } from "./workload-scene.ts";
 
@@ -18,8 +19,13 @@ export type ForeignWorkload = {
  * Starts daemon and program before the tests of this `describe`, and ends them with it.
  *
  * @param build - gives the command that runs the program, first the executable.
+ * @param through - `node`: as on a machine without a broker.
  */
-export function foreignWorkload(build: () => Promise<readonly string[]>, buildMsMax: number): ForeignWorkload {
+export function foreignWorkload(
+  build: () => Promise<readonly string[]>,
+  buildMsMax: number,
+  through: "socket" | "node" = "socket",
+): ForeignWorkload {
   let command: readonly string[] = [];
   let scene: Scene;
   let workload: ToldWorkload;
@@ -28,21 +34,21 @@ export function foreignWorkload(build: () => Promise<readonly string[]>, buildMs
 
   beforeAll(async () => {
     command = await build();
-    const selectors = [`unix:path:${realpathSync(command[0] ?? "")}`];
+    const place = through === "node" ? ["node:name:one"] : [];
+    const selectors = [...place, `unix:path:${realpathSync(command[0] ?? "")}`];
     // By their executables, so that the workload is the agent and nothing else.
-    scene = await startScene({
-      entries: [
-        { ...AGENT, selectors },
-        { ...AGENT, name: "brief", selectors, x509_svid_ttl: 10 },
-        {
-          kind: "runtime",
-          name: "flow",
-          selectors: [`unix:path:${realpathSync(process.execPath)}`],
-          agents: ["worker", "brief"],
-        },
-        NO_OPERATOR,
-      ],
-    });
+    const entries = [
+      { ...AGENT, selectors },
+      { ...AGENT, name: "brief", selectors, x509_svid_ttl: 10 },
+      {
+        kind: "runtime",
+        name: "flow",
+        selectors: [...place, `unix:path:${realpathSync(process.execPath)}`],
+        agents: ["worker", "brief"],
+      },
+    ];
+    scene =
+      through === "node" ? await sceneThroughNode(entries) : await startScene({ entries: [...entries, NO_OPERATOR] });
     workload = await start();
   }, buildMsMax);
   afterEach(async () => {
@@ -54,7 +60,7 @@ export function foreignWorkload(build: () => Promise<readonly string[]>, buildMs
     await scene?.[Symbol.asyncDispose]();
   });
 
-  const start = () => startTold(command, scene.daemon.workloadSocket);
+  const start = () => startTold(command, scene.socket);
   return {
     get workload() {
       return workload;

@@ -46,9 +46,14 @@ export type Opening = {
   readonly expiresAt?: { readonly seconds: bigint };
 };
 
+/** How workloads reach a daemon. */
+export type Reached = { readonly socket: string } & AsyncDisposable;
+
 /** A daemon, and the process that runs the tests as a workload of it. */
 export type Scene = {
   readonly daemon: Daemon;
+  /** The workload socket that is used. */
+  readonly socket: string;
   readonly operator: Operator;
   readonly channel: Channel;
   readonly workload: ClientOf<typeof SpiffeWorkloadAPI>;
@@ -59,13 +64,20 @@ export type Scene = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export async function startScene(options: DaemonOptions = {}): Promise<Scene> {
+/** @param reach - absent: by the daemon's own socket. */
+export async function startScene(
+  options: DaemonOptions = {},
+  reach?: (daemon: Daemon) => Promise<Reached>,
+): Promise<Scene> {
   const daemon = await startDaemon({ entries: [AGENT, NO_OPERATOR], ...options });
   const operator = operatorOf(daemon.operatorSocket);
-  const channel = openChannel(daemon.workloadSocket);
+  const reached = await reach?.(daemon);
+  const socket = reached?.socket ?? daemon.workloadSocket;
+  const channel = openChannel(socket);
   const steps = createClient(Steps, channel);
   return {
     daemon,
+    socket,
     operator,
     channel,
     workload: createClient(SpiffeWorkloadAPI, channel),
@@ -81,6 +93,7 @@ export async function startScene(options: DaemonOptions = {}): Promise<Scene> {
     async [Symbol.asyncDispose]() {
       operator[Symbol.dispose]();
       channel.close();
+      await reached?.[Symbol.asyncDispose]();
       await daemon[Symbol.asyncDispose]();
     },
   };

@@ -36,14 +36,19 @@ export type NodeAgent = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-/** A broker with an endpoint for nodes, and one for their attestation. */
+/** An endpoint for nodes, and one for their attestation. */
+export const FOR_NODES = {
+  nodes: { listen: "127.0.0.1:0" },
+  attestation: { listen: "127.0.0.1:0", own_svid: true },
+};
+
+/** A broker with two nodes. */
 export function brokerForNodes(given: { readonly config?: object; readonly directory?: string } = {}): Promise<Daemon> {
   return startDaemon({
     entries: NODE_ENTRIES,
     ...(given.directory === undefined ? {} : { directory: given.directory }),
     config: {
-      nodes: { listen: "127.0.0.1:0" },
-      attestation: { listen: "127.0.0.1:0", own_svid: true },
+      ...FOR_NODES,
       ...given.config,
     },
   });

@@ -13,6 +13,8 @@ export type KnownMachine = {
   isAttended(): boolean;
   watch(process: ProcessIdentity, gone: () => void): Cancel;
   tell(facts: NodeFacts): void;
+  /** No process has this pid any more. */
+  forget(process: Pick<ProcessIdentity, "bootId" | "pidNamespace" | "pid">): void;
   facts(process: ProcessIdentity): NodeFacts | undefined;
   find(pid: number, beside: ProcessIdentity): NodeFacts | undefined;
   dismiss(): void;
@@ -39,7 +41,7 @@ function lineageOfNode(node: Segment, lineage: Lineage): Lineage {
   };
 }
 
-function pidOf({ bootId, pidNamespace, pid }: ProcessIdentity): string {
+function pidOf({ bootId, pidNamespace, pid }: Pick<ProcessIdentity, "bootId" | "pidNamespace" | "pid">): string {
   return `${bootId}/${pidNamespace}/${pid}`;
 }
 
@@ -68,12 +70,17 @@ export function createMachine({
     const key = formatProcess(one.process);
     if (watched.get(key) !== one) return;
     watched.delete(key);
+    forget(one.process);
     // Each watcher in a microtask of its own: one that throws must not keep the others from being told.
     for (const watcher of one.watchers) {
       queueMicrotask(() => {
         if (one.watchers.delete(watcher)) watcher.gone();
       });
     }
+  }
+
+  function forget(process: Parameters<KnownMachine["forget"]>[0]): void {
+    told.delete(pidOf(process));
   }
 
   function lapse(): void {
@@ -147,6 +154,7 @@ export function createMachine({
       };
     },
     tell,
+    forget,
     facts(process) {
       const facts = told.get(pidOf(process));
       return facts !== undefined && sameProcess(facts.process, process) ? facts : undefined;

@@ -102,11 +102,14 @@ export function createNodeAttestor(ports: {
       },
       attended: () => [...machines].flatMap(([node, machine]) => (machine.isAttended() ? [node] : [])),
       adopt(node, connectionId, report) {
-        const { caller, named } = report;
+        const { caller, named, namedGone } = report;
         const peer: Peer = { connectionId, uid: caller.uid, pid: caller.process.pid };
         reports.set(peer, { node, report });
         const machine = machines.get(node);
         for (const one of named === undefined ? [caller] : [caller, named]) machine?.tell(factsOfNode(node, one));
+        if (namedGone !== undefined) {
+          machine?.forget({ ...processOfNode(node, caller.process), pid: namedGone });
+        }
         return peer;
       },
       dismiss: (node) => machines.get(node)?.dismiss(),

@@ -22,7 +22,11 @@ type Watched = {
 export type OwnProcessWatch = Omit<ProcessWatch, "find"> & { find(pid: number): ReturnType<ProcessWatch["find"]> };
 
 /** Watches each process by one descriptor, however many watchers it has, and looks at all processes together. */
-export function createProcessWatch(libc: Libc, host: HostFacts, names: AccountNames): OwnProcessWatch & { close(): void } {
+export function createProcessWatch(
+  libc: Libc,
+  host: HostFacts,
+  names: AccountNames,
+): OwnProcessWatch & { close(): void } {
   const watched = new Map<string, Watched>();
   let timer: NodeJS.Timeout | undefined;
 

@@ -2,15 +2,16 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import { KEPT_BUILDS } from "../../kept-builds.ts";
 
 const folder = import.meta.dirname;
 const FILES = ["package.json", "package-lock.json"] as const;
-const environments = resolve(folder, "../../../build/frameworks");
+const environments = join(KEPT_BUILDS, "frameworks");
 
 /**
- * The pinned frameworks, below build/; installed once for each state of their lock file. They are no dependencies of the project: together
+ * The pinned frameworks, installed once for each state of their lock file. They are no dependencies of the project: together
  * they bring more packages than it has.
  *
  * @returns what loads one of their modules, by its name.

@@ -38,6 +38,13 @@ describe.skipIf(goIsMissing("tests with go-spiffe"))("go-spiffe", () => {
   endOfWatchContract(foreign, CODES);
   keptContract(foreign, CODES);
 
+  describe("on a machine without a broker, through a node", () => {
+    const away = foreignWorkload(async () => [program], GO_BUILD_MS_MAX, "node");
+    fetchingContract(away, CODES);
+    watchingContract(away);
+    endOfWatchContract(away, CODES);
+  });
+
   test("fetches JWT-SVIDs with what they grant, for several audiences, and by a source", async () => {
     const steps = [await open(), await open()] as const;
     expect(await foreign.workload.tell("jwt", { audience: [RESOURCE] })).toMatchObject(

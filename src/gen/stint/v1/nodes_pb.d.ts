@@ -227,11 +227,18 @@ export declare type NodeCaller = Message<"stint.v1.NodeCaller"> & {
   ancestors: NodeProcess[];
 
   /**
-   * The process that the request names by its pid; absent where it names none, or none that lives.
+   * The process that the request names by its pid.
    *
    * @generated from field: stint.v1.NodeFacts named = 8;
    */
   named?: NodeFacts | undefined;
+
+  /**
+   * The pid that the request names, where no such process lives.
+   *
+   * @generated from field: uint32 named_gone = 9;
+   */
+  namedGone: number;
 };
 
 /**
