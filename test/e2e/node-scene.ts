@@ -15,8 +15,9 @@ export const uid = `unix:uid:${process.getuid?.()}`;
 const onNode = (name: string) => [`node:name:${name}`, uid];
 
 /** Two nodes, each with a runtime and an agent; and the same on the broker's own machine. */
-export const NODE_ENTRIES = [
+const NODE_ENTRIES = [
   { kind: "operator", name: "local", selectors: [uid], role: "admin" },
+  { kind: "operator", name: "admin", selectors: ["join_token:name:admin"], role: "admin" },
   { kind: "runtime", name: "here", selectors: [uid], agents: ["local-agent"] },
   { kind: "agent", name: "local-agent", selectors: [uid], ceiling: [READ_SEARCH] },
   ...["one", "two"].flatMap((name) => [
