@@ -61,6 +61,10 @@ generate-go: install ## the messages of clients/go from proto; needs go
 settings: install ## docs/settings.md from the schema that checks stint.yaml
 	@node scripts/settings-page.ts
 
+.PHONY: scale
+scale: install ## docs/scale.md from measured costs, formulas and simulations
+	@node scripts/scale.ts
+
 .PHONY: proto-image
 proto-image: install ## accept the contract as it now is: what `make proto` compares later changes with
 	@buf build --exclude-source-info -o $(IMAGE)
@@ -166,6 +170,10 @@ bench-large: install ## what a broker is like on a ledger of EVENTS=10000000, ne
 .PHONY: bench-postgres
 bench-postgres: install ## what a log in PostgreSQL costs next to SQLite, and what two replicas of it do; needs go
 	@node scripts/bench/postgres.ts $(if $(ROUNDS),--rounds '$(ROUNDS)')
+
+.PHONY: bench-scale
+bench-scale: install ## what the model of docs/scale.md is made of, by the broker's own code: STEPS=1000000 open, DENIALS=1300000 in force
+	@node --max-old-space-size=12288 scripts/bench/scale.ts $(if $(STEPS),--steps '$(STEPS)') $(if $(DENIALS),--denials '$(DENIALS)')
 
 .PHONY: bench-python
 bench-python: $(PYTHON_TOOLS)/installed ## what the Python verifier costs next to PyJWT

@@ -1,14 +1,12 @@
 // What pruning takes, and what it gives back: `make bench-pruning`, EVENTS=10000000 for more. The ledger is filled by its own acts; all the while one
 // caller records a credential, waits for it, and records the next, as whoever issues does.
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { openReader } from "../../src/adapters/ledger-sqlite/connection.ts";
-import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
 import { RETENTION_CLASSES } from "../../src/domain/retention.ts";
 import { openSqlite } from "../../test/contract/sqlite-ledger.ts";
 import { fillLedger } from "./filled-ledger.ts";
 import { machineName } from "./machine.ts";
 import { print, printRow } from "./table.ts";
+import { usedBytes } from "./used-bytes.ts";
 import { percentile } from "./workload.ts";
 
 const { values } = parseArgs({ options: { events: { type: "string", default: "300000" } } });
@@ -19,7 +17,6 @@ const LATER_MS = 3_600_000;
 await using ledger = await openSqlite().then((opened) => ({ ...opened, [Symbol.asyncDispose]: opened.close }));
 const { world, directory } = ledger;
 const { retention } = world.store;
-const driver = await loadDriver();
 const agent = await world.agent();
 const filled = fillLedger(
   world,
@@ -31,7 +28,7 @@ const widths = { first: 44, cell: 12 };
 print(`${machineName()}\n`);
 await filled.fill(EVENTS);
 const perEvent = (bytes: number) => (bytes / world.ledger.head().sequence).toFixed(0);
-const before = perEvent(usedBytes());
+const before = perEvent(await usedBytes(directory));
 world.clock.advance(LATER_MS);
 printRow(`${EVENTS} events`, ["took s", "waits p50 ms", "p99", "longest"], widths);
 await measured("nothing else", () => new Promise((resolve) => setTimeout(resolve, ALONE_MS)));
@@ -39,7 +36,7 @@ const taken = await measured("a snapshot", () => retention.takeSnapshot());
 const cutoffs = Object.fromEntries(RETENTION_CLASSES.map((name) => [name, world.clock.now()]));
 const pruned = await measured("pruning", () => retention.prune(cutoffs));
 const snapshot = taken.kind === "taken" ? taken.bytes : 0;
-print(`\npruned ${pruned} events; bytes an event: ${before} before, ${perEvent(usedBytes())} after,`);
+print(`\npruned ${pruned} events; bytes an event: ${before} before, ${perEvent(await usedBytes(directory))} after,`);
 print(`of which the snapshot's chunks ${perEvent(snapshot)}\n`);
 
 /** Does something while a caller records credentials one after the other, and says how long each waited. */
@@ -61,15 +58,4 @@ async function measured<T>(name: string, work: () => Promise<T>): Promise<T> {
   const at = (share: number) => percentile(waitsMs, share).toFixed(1);
   printRow(name, [(tookMs / 1_000).toFixed(1), at(0.5), at(0.99), at(1)], widths);
   return working;
-}
-
-/** Of the database: pages that are not free. */
-function usedBytes(): number {
-  const db = openReader(driver, join(directory, "ledger.db"));
-  try {
-    const one = (name: string) => Object.values((db.pragma(name) as readonly object[])[0] ?? {})[0] as number;
-    return (one("page_count") - one("freelist_count")) * one("page_size");
-  } finally {
-    db.close();
-  }
 }

@@ -1,0 +1,122 @@
+/** A figure that the model is made of. `from` says where it was measured, or why it is taken to be so. */
+export type Cost = {
+  readonly value: number;
+  readonly unit: "µs" | "ms" | "bytes";
+  readonly is: string;
+  readonly from: string;
+};
+
+const RUN = "[a run](performance.md#a-run)";
+const FEED = "[the feed](performance.md#the-feed)";
+const BENCH = "`make bench-scale`";
+
+/**
+ * What things cost: medians, on two cores of a virtual machine that load generators share. Of another machine the ratios hold, and the
+ * figures do not. The page and the simulations are made of these and of no others.
+ */
+export const COSTS = {
+  mainOpenClose: { value: 786, unit: "µs", is: "event loop: Open with a JWT-SVID, and Close", from: RUN },
+  mainIssue: { value: 308, unit: "µs", is: "event loop: one JWT-SVID more", from: RUN },
+  mainHold: { value: 350, unit: "µs", is: "event loop: Hold, until it is told", from: BENCH },
+  mainPing: { value: 69, unit: "µs", is: "event loop: a verifier's ping, answered", from: BENCH },
+  mainTell: { value: 20, unit: "µs", is: "event loop: a message to one watcher of the feed", from: FEED },
+  mainJoin: { value: 1_900, unit: "µs", is: "event loop: a verifier that joins at 10,000 denials", from: FEED },
+  brokerOpenClose: { value: 1_445, unit: "µs", is: "all threads: Open with a JWT-SVID, and Close", from: RUN },
+  brokerIssue: { value: 558, unit: "µs", is: "all threads: one JWT-SVID more", from: RUN },
+  ledgerOpenClose: {
+    value: 530,
+    unit: "µs",
+    is: "ledger's thread: the same step",
+    from: "[Open and Close](performance.md#open-and-close)",
+  },
+  ledgerIssue: { value: 154, unit: "µs", is: "ledger's thread: one JWT-SVID more", from: RUN },
+  ledgerHold: { value: 60, unit: "µs", is: "ledger's thread: Hold", from: BENCH },
+  applyStep: {
+    value: 360,
+    unit: "µs",
+    is: "a replica takes over a step: opened, held, closed, with its first credential",
+    from: BENCH,
+  },
+  applyIssue: { value: 80, unit: "µs", is: "a replica takes over one credential more", from: BENCH },
+  fsync: {
+    value: 0.28,
+    unit: "ms",
+    is: "one commit on a local disk, median",
+    from: "[the tail](performance.md#the-tail)",
+  },
+  sharedTurn: {
+    value: 1.2,
+    unit: "ms",
+    is: "three round trips and the fsync of PostgreSQL on the same machine, for a group",
+    from: "[PostgreSQL](performance.md#postgresql)",
+  },
+  busMessage: {
+    value: 2,
+    unit: "ms",
+    is: "a message signed, appended by NATS and acknowledged; taken to be so: a round trip, and an fsync of the server's",
+    from: "assumed",
+  },
+  openStep: { value: 2_146, unit: "bytes", is: "the broker's memory: an open step", from: BENCH },
+  openStepTake: { value: 30, unit: "µs", is: "event loop: an open step, taken up", from: BENCH },
+  holdStream: { value: 6_000, unit: "bytes", is: "the broker's memory: the stream that holds it", from: BENCH },
+  brokerDenial: { value: 377, unit: "bytes", is: "the broker's memory: a denial", from: BENCH },
+  brokerPage: {
+    value: 125,
+    unit: "bytes",
+    is: "the broker's memory: the same for each part of the feed that is watched",
+    from: BENCH,
+  },
+  verifierDenial: { value: 532, unit: "bytes", is: "a verifier's memory: a denial of a step", from: BENCH },
+  verifierAdd: { value: 8.9, unit: "µs", is: "a verifier's CPU: a denial, taken in", from: BENCH },
+  verifierSweep: {
+    value: 0.45,
+    unit: "µs",
+    is: "a verifier's CPU: a denial that is looked at in a sweep, or forgotten",
+    from: BENCH,
+  },
+  verifierMessage: {
+    value: 72,
+    unit: "µs",
+    is: "a verifier's CPU: the signature of a message on NATS",
+    from: "[verifying](performance.md#verifying)",
+  },
+  brokerPages: { value: 1.1, unit: "µs", is: "event loop: a denial, when pages are made anew", from: BENCH },
+  readDenial: { value: 11, unit: "µs", is: "event loop: a denial, read at the start", from: FEED },
+  feedDenial: { value: 116, unit: "bytes", is: "on the feed: a denial of a step", from: BENCH },
+  busDenial: { value: 206, unit: "bytes", is: "on NATS: the same, in base64 twice", from: BENCH },
+  statusList: {
+    value: 29_164,
+    unit: "bytes",
+    is: "a status list of 131,072 tokens of which half are revoked, signed",
+    from: BENCH,
+  },
+  crlEntry: { value: 40, unit: "bytes", is: "in a CRL: an X.509-SVID", from: BENCH },
+  stepRows: {
+    value: 5_672,
+    unit: "bytes",
+    is: "in SQLite: a step, opened and closed, with all its events and rows, no credential",
+    from: BENCH,
+  },
+  holdRows: { value: 160, unit: "bytes", is: "in SQLite: its hold", from: BENCH },
+  credentialRows: { value: 1_576, unit: "bytes", is: "in SQLite: a credential", from: BENCH },
+  stepWritten: {
+    value: 10_696,
+    unit: "bytes",
+    is: "written to the disk: the step, in commits of 32 acts",
+    from: BENCH,
+  },
+  holdWritten: { value: 1_920, unit: "bytes", is: "written to the disk: its hold", from: BENCH },
+  credentialWritten: { value: 3_400, unit: "bytes", is: "written to the disk: a credential", from: BENCH },
+} as const satisfies Readonly<Record<string, Cost>>;
+
+export type CostName = keyof typeof COSTS;
+
+/** What the model reckons with: microseconds, milliseconds and bytes, as their names' costs have them. */
+export type CostValues = Readonly<Record<CostName, number>>;
+
+export const COST_VALUES = Object.fromEntries(
+  Object.entries(COSTS).map(([name, { value }]) => [name, value]),
+) as CostValues;
+
+/** Of an event as it stays when its content is pruned; of what it was. [Pruning](performance.md#pruning) */
+export const PRUNED_SHARE = 845 / 1_562;

@@ -1,0 +1,166 @@
+import { LIMITS } from "../../src/domain/limits.ts";
+import { COST_VALUES as C, PRUNED_SHARE } from "./costs.ts";
+import { bytes, figure, percent } from "./figures.ts";
+import { brokerDenials, credentialsPerStep, eventsPerStep, INTERNET, lifeLeftSeconds, stepSeconds } from "./load.ts";
+import { bus, DAY_SECONDS, MICROS, sharedLogCeiling, stepsPerGroupMax, UTILISATION_MAX, verifier } from "./model.ts";
+import { BOUNDS, BROKERS, BYTES_OF_STEP, MICROS_OF_STEP, ONE } from "./question.ts";
+import type { Simulated } from "./simulated.ts";
+import {
+  boundsTable,
+  costTable,
+  feedTable,
+  loadTable,
+  oneTable,
+  replicasTable,
+  siteTable,
+  ttlTable,
+  verifiersTable,
+} from "./tables.ts";
+
+/** docs/scale.md, from the costs, the formulas and what was simulated. */
+export function scalePage(seen: Simulated): string {
+  const rowsADay = INTERNET.stepsPerSecond * DAY_SECONDS * BYTES_OF_STEP.rows;
+  const oneADay = ONE.stepsPerSecond * DAY_SECONDS * BYTES_OF_STEP.rows;
+  const bare = (UTILISATION_MAX * MICROS) / C.mainOpenClose;
+  const all = verifier(INTERNET, C);
+  const ofBus = bus(ONE, C);
+  return `# Scale
+
+Will Stint hold at our size, and what breaks first? This page answers for ${figure(INTERNET.openSteps)} open steps, ${figure(INTERNET.stepsPerSecond)} steps opened and closed a second, and
+${figure(INTERNET.verifiers)} verifiers. It is a model: costs that were measured, formulas, and a simulation that checks the formulas. Nobody has run Stint at this size. The page is made from
+the model (\`make scale\`), and a test says when the page is not what the model says.
+
+**In short.**
+
+- One broker with a log of its own holds about **${figure(BOUNDS.eventLoop)} steps a second** that are opened, held, renewed and closed, with ${figure(BOUNDS.eventLoop * stepSeconds(INTERNET))} of them open; ${figure(bare)} a second if they
+  are only opened and closed. Its event loop is what bounds it.
+- **One log does not hold ${figure(INTERNET.stepsPerSecond)} steps a second**, however many replicas share it: it records ${figure(sharedLogCeiling(INTERNET, C, 1))} at most, and each replica more makes that less, not more. What divides the load is
+  logs: **${BROKERS} trust domains**, some ${figure((INTERNET.stepsPerSecond * MICROS_OF_STEP.all) / MICROS)} busy cores.
+- Within days the disk is what breaks first: **${bytes(rowsADay)} of ledger a day**, ${bytes(oneADay)} for each broker. Pruning gives half of that back, and nothing gives back the rest.
+- A verifier that hears all of it on NATS takes ${bytes(all.busBytesPerSecond)} a second and ${bytes(all.bytes)} of memory. By status lists it takes ${bytes(all.listBytesPerSecond)} a second, and hears 5 s later. From
+  some hundred ends a second on, lists are what scales.
+
+## The load
+
+${loadTable()}
+
+Steps are taken to end at random (their lengths are exponential); a step whose length is fixed has as many credentials within one. A step that asks for no token after the first has one
+credential, and costs less.
+
+## What things cost
+
+Two cores of a virtual machine that also generate the load, an idle disk. The figures of [performance](performance.md) are of one machine of this class, those of \`make bench-scale\` of another: believe sums to a third, and
+ratios more.
+
+${costTable()}
+
+## One broker
+
+One of ${BROKERS} brokers that share the load: ${figure(ONE.stepsPerSecond)} steps a second. A step costs the event loop ${figure(MICROS_OF_STEP.main)} µs (Open and Close ${C.mainOpenClose}, Hold ${C.mainHold}, ${figure(credentialsPerStep(INTERNET) - 1)} renewals of ${C.mainIssue}), the ledger's thread ${figure(MICROS_OF_STEP.ledger)} µs and one fsync for
+each group, and all threads together ${figure(MICROS_OF_STEP.all)} µs.
+
+${oneTable(seen)}
+
+The ledger's thread commits what has gathered while it committed the last: the busier it is, the more share an fsync, so its share of time rises slowly, and an fsync that is ten times as long makes groups larger and calls later, and
+does not lower what is held by much. The event loop has no such relief.
+
+## What breaks first
+
+For one broker and its log, steps a second, with everything else as in the load: open steps and denials grow with the rate.
+
+${boundsTable()}
+
+Bounds that are settings come before all of these, and are there to be raised: \`limits.open_steps\` (${figure(LIMITS.openStepsPerRuntimeDefault)} for a runtime), \`limits.connections_per_uid\` (${LIMITS.connectionsPerUidMax}), \`limits.watchers\` (${figure(LIMITS.watchersMax)}),
+\`executor_open_steps_max\` of an agent's entry (${LIMITS.openStepsPerExecutorDefault}).
+
+And over time, whatever the rate:
+
+| after | what | what shows it | what to do |
+|---|---|---|---|
+| a terabyte: ${figure((1e12 / oneADay) * 24)} hours at full load | the disk is full; issuing stops, closing goes on from the reserve | \`StintDiskFillsUp\`, \`StintDiskLow\`, \`stint_ledger_bytes\` | [retention](guides/operator.md#how-long-the-log-says-it) halves what stays (${percent(PRUNED_SHARE)} of it does); a new trust domain for each quarter, and the old one's data directory archived |
+| ten million events: ${figure(10_000_000 / (ONE.stepsPerSecond * eventsPerStep(ONE)) / 3_600)} hours | openings cost a tenth more ([measured](performance.md#a-large-ledger)), a start 0.15 s more; beyond ten million nothing was measured | \`stint_ledger_sequence\` | nothing |
+
+## The whole site
+
+${siteTable()}
+
+## What divides it
+
+**Trust domains.** Each has its own log, keys, runtimes and verifiers; nothing is shared, so ${BROKERS} of them hold ${BROKERS} times as much. What it costs is that a run is in one of them: a step is delegated within its trust domain, a person's steps are
+ended in each, and [federation](guides/federation.md) carries identities and no revocations: what ends at a foreign broker is not on one's own feed. So a server that serves several trust domains has an address, a guard and a verifier for each.
+Divide by tenant or by team, so that a run and its servers are in one.
+
+**Replicas** ([guide](guides/replicas.md)) divide callers, TLS, attestation, HTTP/2 and policies; they do not divide recording, for each writes everything of the others into its own tables, and while all have more to record than they get to, each does so
+within its turn of the one lock. A turn takes ${figure(C.sharedTurn)} ms for a group of ${figure(stepsPerGroupMax(INTERNET))} steps, recording ${figure(MICROS_OF_STEP.ledger)} µs a step, taking over ${figure(MICROS_OF_STEP.apply)} µs a step of each other replica:
+
+${replicasTable(seen)}
+
+Measured on two cores, two replicas issued 0.76 and 0.82 of what one did ([PostgreSQL](performance.md#postgresql)); for that load the formula says ${figure(issuingRatioOfTwo())}. So replicas are for a machine that dies, and for brokers whose event loop is what bounds
+them: up to ${figure(sharedLogCeiling(INTERNET, C, 2))} steps a second for two, three have room for ${figure(sharedLogCeiling(INTERNET, C, 3))}.
+
+**\`workers\`** take what is issued to open steps off the event loop: ${figure(credentialsPerStep(INTERNET) - 1)} of ${figure(3 + credentialsPerStep(INTERNET) - 1)} calls here, at 0.43 of the cost that stays. A broker then holds ${figure((UTILISATION_MAX * MICROS) / (MICROS_OF_STEP.main - 0.57 * (credentialsPerStep(INTERNET) - 1) * C.mainIssue))} steps a second in place of ${figure(BOUNDS.eventLoop)}, with a quarter more CPU for
+these calls. Opening, holding and closing stay where they are.
+
+## How long tokens live
+
+Short-lived tokens make the deny-list short and the rest dear; the other way round too.
+
+${ttlTable()}
+
+## A hundred thousand verifiers
+
+**By the feed** a verifier is told of what may be presented at its audiences, and pings each second, which its broker's event loop answers:
+
+${feedTable()}
+
+This is beside what steps take. So a broker that is busy with steps has room for some hundred verifiers on its feed, and ten thousand are for one that is not.
+
+**On NATS** the broker's part does not depend on how many listen, but each listener hears all that ends. **A status list** says of 131,072 tokens in ${bytes(C.statusList)} which ended; a verifier fetches those whose tokens it sees, every five seconds, and a cache or
+CDN answers.
+
+${verifiersTable()}
+
+Of all ${figure(INTERNET.verifiers)}, on NATS, the network and the verifiers' CPU (${figure(all.busCpu * INTERNET.verifiers)} cores for nothing but deny-lists) break long before the brokers do. With a trust domain for each team it is the second half of the table. What a list cannot do is
+in the [guide](guides/revocation.md): X.509-SVIDs, calls that end within milliseconds. A CRL has ${C.crlEntry} bytes for each X.509-SVID that ended and lives: with one of 300 s for each step, ${bytes(INTERNET.stepsPerSecond * lifeLeftSeconds({ ...INTERNET, ttlSeconds: LIMITS.x509SvidTtlSecondsDefault }) * C.crlEntry)} each minute, for each who asks.
+
+The stream on NATS begins anew after a thousand messages, however long the deny-list is: at ${figure(ONE.stepsPerSecond)} steps a second every ${figure(ofBus.cycleSeconds)} s, so that each denial is written there ${figure(ofBus.amplification)} times, ${bytes(ONE.stepsPerSecond * ofBus.amplification * C.busDenial)} a second. Listeners are not sent that;
+whoever begins is.
+
+## Starting again
+
+A broker with ${figure(ONE.openSteps)} open steps that restarts takes them up (${figure((ONE.openSteps * C.openStepTake) / MICROS)} s of CPU), reads its deny-list when the first verifier comes (${figure((brokerDenials(ONE) * C.readDenial) / MICROS)} s), and then everybody comes at once: holds, which take ${figure((ONE.openSteps * C.mainHold) / MICROS)} s of
+the ${LIMITS.holdGraceAfterRestartMs / 1_000} s that held steps have, and verifiers on its feed, ${figure(C.mainJoin / 1_000)} ms each and more the longer the deny-list is. Until then no more is opened than is left. It is the reason to stay below what the event loop would bear.
+
+## What would be next
+
+By what the model says, in this order:
+
+1. **A replica takes over before it has the lock**, and goes on while it waits for it: then replicas of one log record ${figure(MICROS / ((C.sharedTurn * 1_000) / stepsPerGroupMax(INTERNET) + MICROS_OF_STEP.ledger + MICROS_OF_STEP.apply))} steps a second together, however many they are, and do not get slower with each.
+2. **The stream on NATS begins anew when as much was told since as it begins with**, and not after a thousand messages: each denial would be written twice, and a long deny-list would bound nothing.
+3. **Subjects by audience on NATS**, so that a verifier hears what concerns it: of a thousand services a thousandth. [ADR 49](adr/0049-the-deny-list-over-nats-is-signed-and-chained.md) left it out for what it costs, a chain and a heartbeat for each subject; from some hundred
+   ends a second on it is worth that.
+4. **One stream that holds many steps**, of one runtime: a hold is a call of ${C.mainHold} µs and a stream for each step, which is most of what a restart takes, and of an open step's memory.
+5. **Rows that go**: what is pruned of the log goes from the tables into exports ([guide](guides/exports.md)), with what answers "what was this run issued" kept there.
+6. **Openings in front ends**, which is the rest of the event loop's work; it wants holds and policies there, and was left ([ADR 36](adr/0036-front-ends-hold-no-key-and-record-nothing.md)).
+
+## How it is checked
+
+\`scripts/scale\` has the costs, the formulas and three simulations on virtual time: a broker as a network of queues (event loop, group commit, renewals, closes, both ends of the deny-list), replicas of one log, and the stream on NATS. The group queue, the
+deny-lists and the stream are the broker's own code; what is simulated is who calls when, and how long each thing takes. \`test/scale/model.test.ts\` holds formulas and simulations to each other under other loads as well: tokens of
+half a minute and of ten, steps of ten seconds, a disk that is ten times as slow.
+
+\`\`\`sh
+make bench-scale                              # the costs that no load on a daemon shows, by the broker's code at full population
+make scale                                    # this page
+\`\`\`
+
+What the model leaves out: collections of garbage beyond what the measured costs have in them (a heap of gigabytes is collected for longer), policies that look at much, delegation (a child costs what a step costs), several processes of an agent, X.509-SVIDs,
+exchanges, receipts that a close waits for, and everything that comes in bursts: a queue at ${percent(UTILISATION_MAX)} stands a burst of twice the load for seconds, not for minutes.
+`;
+}
+
+/** What two replicas issue of JWT-SVIDs next to one, by the same formula. */
+function issuingRatioOfTwo(): number {
+  const turnMicros = (C.sharedTurn * 1_000) / 32;
+  return (turnMicros + C.ledgerIssue) / (turnMicros + C.ledgerIssue + C.applyIssue);
+}

@@ -1,0 +1,54 @@
+import { LIMITS } from "../../src/domain/limits.ts";
+import { percent } from "./figures.ts";
+import { type BoundName, UTILISATION_MAX } from "./model.ts";
+
+/** A bound in words: what is so once it is reached, what an operator sees of it, and what helps. */
+type Said = { readonly what: string; readonly shows: string; readonly remedy: string };
+
+export const SAID: Readonly<Record<BoundName, Said>> = {
+  eventLoop: {
+    what: `the broker's event loop is busy for ${percent(UTILISATION_MAX)} of the time`,
+    shows: "`nodejs_eventloop_lag_p99_seconds`, `StintEventLoopStalls`, `StintSlow`",
+    remedy: "[another trust domain](#what-divides-it); `workers` for what is issued to open steps; longer-lived tokens",
+  },
+  heldAgain: {
+    what: `after a restart, its held steps are held again within the ${LIMITS.holdGraceAfterRestartMs / 1_000} s that they have; the rest is ABANDONED`,
+    shows: '`stint_open_steps` next to the bound; `stint_steps_closed_total{state="ABANDONED"}` after a restart',
+    remedy: "fewer open steps for a broker; shorter steps; steps without a hold, by a lease or their expiry",
+  },
+  ledgerThread: {
+    what: `the ledger's thread is busy for ${percent(UTILISATION_MAX)} of the time, its groups full`,
+    shows: "`rate(stint_ledger_sequence)` ÷ `rate(stint_ledger_commits_total)` rises towards 32 and more",
+    remedy: "another trust domain; `workers` do not help",
+  },
+  openMemory: {
+    what: "open steps and their streams take half of V8's heap of 4 GiB",
+    shows: "`stint_open_steps`, `nodejs_heap_size_used_bytes`",
+    remedy: "`NODE_OPTIONS=--max-old-space-size=…`; another trust domain",
+  },
+  busStream: {
+    what: "the stream on NATS has more to begin with than it takes on until it begins anew: it does nothing else any more",
+    shows: "`stint_fan_out_sequence` next to `stint_ledger_sequence`, `stint_fan_out_heartbeat_age_seconds`",
+    remedy: "shorter-lived tokens; another trust domain",
+  },
+  verifierCpu: {
+    what: "a verifier on NATS spends a tenth of a core on what ended",
+    shows: "the verifier's own process",
+    remedy: "[status lists](#a-hundred-thousand-verifiers); several trust domains, of which it hears the ones it takes",
+  },
+  verifierMemory: {
+    what: "a verifier on NATS has a deny-list of 512 MiB",
+    shows: "the verifier's own process",
+    remedy: "shorter-lived tokens; status lists",
+  },
+  denyMemory: {
+    what: "the broker's deny-list takes half of a heap (most of it lies beside the heap)",
+    shows: "`nodejs_external_memory_bytes`, `process_resident_memory_bytes`",
+    remedy: "shorter-lived tokens",
+  },
+  mapKeys: {
+    what: "a verifier's deny-list has 2²⁴ keys, which is all that a `Map` of V8 takes: it throws, and the verifier refuses everything",
+    shows: "`status().lastError` of the verifier",
+    remedy: "shorter-lived tokens: with tokens of an hour it is reached a dozen times as early",
+  },
+};
