@@ -5,6 +5,7 @@ import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { Kinship } from "../ports/kinship.ts";
 import type { StepProcesses } from "../ports/step-processes.ts";
+import { createProcessAges } from "./process-ages.ts";
 
 export type StepProcessIndex = StepProcesses & {
   /** Takes up a step that is open: who opened it counts for as long as that process lives. */
@@ -38,14 +39,18 @@ const NONE: Descent = { kind: "none" };
 /** Keeps the live processes that have a part in steps, each for as long as it lives or has its part. */
 export function createStepProcesses({ processes, kinship }: StepProcessesPorts): StepProcessIndex {
   const known = new Map<string, Known>();
+  /** The same. Of these, only who is as young as another can descend from that one. */
+  const ages = createProcessAges<Known>();
   const enrolled = new Map<string, Cancel>();
 
   function knownOf(process: ProcessIdentity): Known {
     const key = formatProcess(process);
     const there = known.get(key);
     if (there !== undefined) return there;
-    for (const other of known.values()) if (mayDescend(other.process, process)) other.isApart = false;
-    const unwatch = processes.watch(process, () => void known.delete(key));
+    for (const other of ages.since(process.startTimeTicks)) {
+      if (mayDescend(other.process, process)) other.isApart = false;
+    }
+    const unwatch = processes.watch(process, () => drop(key));
     let place: Place | undefined;
     const one: Known = {
       process,
@@ -62,7 +67,15 @@ export function createStepProcesses({ processes, kinship }: StepProcessesPorts):
     // While the process is there to be looked at.
     place = kinship.placeOf(process);
     known.set(key, one);
+    ages.put(one);
     return one;
+  }
+
+  function drop(key: string): void {
+    const one = known.get(key);
+    if (one === undefined) return;
+    known.delete(key);
+    ages.remove(one);
   }
 
   function takePart(process: ProcessIdentity): void {
@@ -75,7 +88,7 @@ export function createStepProcesses({ processes, kinship }: StepProcessesPorts):
     one.parts -= 1;
     if (one.parts > 0 || one.hasOpened) return;
     one.unwatch();
-    known.delete(formatProcess(process));
+    drop(formatProcess(process));
   }
 
   function opener(process: ProcessIdentity): void {
@@ -119,6 +132,7 @@ export function createStepProcesses({ processes, kinship }: StepProcessesPorts):
     end() {
       for (const { unwatch } of known.values()) unwatch();
       known.clear();
+      ages.clear();
       for (const unwatch of enrolled.values()) unwatch();
       enrolled.clear();
     },

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Executor } from "../../src/domain/executor.ts";
 import type { ProcessIdentity } from "../../src/domain/process.ts";
@@ -48,6 +49,33 @@ test("who opened and was found apart is not looked at again, until one comes tha
   expect(looksFor(() => index.descentOf(worker))).toBe(0);
   index.opened(stepBy(shell.process));
   expect(index.descentOf(worker)).toEqual({ kind: "descends", from: shell.process });
+});
+
+test("of many that were found apart, those are looked at again that one who comes could be above, and no others", () => {
+  const ages = fc.uniqueArray(fc.nat({ max: 30 }), { minLength: 3, maxLength: 12 });
+  fc.assert(
+    fc.property(ages, fc.nat(), fc.nat(), (order, leaves, comes) => {
+      const { kernel, index, looksFor } = scene();
+      // In the order of their starts, whoever of them opens first.
+      const started = Array.from({ length: 31 }, () => kernel.start(1));
+      const own = order.flatMap((at) => started[at] ?? []);
+      const [gone, late, ...others] = [
+        ...own.splice(leaves % own.length, 1),
+        ...own.splice(comes % own.length, 1),
+        ...own,
+      ];
+      if (gone === undefined || late === undefined) throw new Error("three at the least");
+      for (const { process } of [gone, ...others]) index.opened(stepBy(process));
+      for (const { process } of others) index.descentOf(process);
+      kernel.kill(gone);
+      expect(looksFor(() => others.map(({ process }) => index.descentOf(process)))).toBe(0);
+      index.opened(stepBy(late.process));
+      for (const { process } of others) {
+        const isYounger = process.startTimeTicks > late.process.startTimeTicks;
+        expect(looksFor(() => index.descentOf(process))).toBe(isYounger ? 1 : 0);
+      }
+    }),
+  );
 });
 
 test("a descendant is looked at each time", () => {

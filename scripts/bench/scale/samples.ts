@@ -41,7 +41,7 @@ export function sampleStep(number: number, stepsPerProcess = 1): OpenedStep {
     attempt: 1,
   };
   const pid = 10_000 + Math.floor(number / stepsPerProcess);
-  const process = { bootId: BOOT_ID, pidNamespace: "4026531836", pid, startTimeTicks: 12_345 };
+  const process = { bootId: BOOT_ID, pidNamespace: "4026531836", pid, startTimeTicks: pid };
   const step: OpenedStep = {
     stepId: idOf("step"),
     ...name,
