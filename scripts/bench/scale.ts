@@ -6,6 +6,7 @@ import { measureDenyList } from "./scale/deny-list.ts";
 import { measureLedgerBytes, measureLedgerCpu } from "./scale/ledger.ts";
 import { measureLists } from "./scale/lists.ts";
 import { measureOpenSteps } from "./scale/open-steps.ts";
+import { measureSharedLog } from "./scale/shared-log.ts";
 import { measureStreams } from "./scale/streams.ts";
 import { print } from "./table.ts";
 
@@ -16,7 +17,7 @@ const { values } = parseArgs({
     processes: { type: "string", default: "20000" },
     recorded: { type: "string", default: "4096" },
     only: { type: "string", default: "deny-list,lists,open-steps,ledger,streams" },
-    streams: { type: "string", default: "2000" },
+    rounds: { type: "string", default: "20" },
   },
 });
 /** As much as an agent's entry may allow one process. */
@@ -44,12 +45,11 @@ if (only.includes("ledger")) {
   const { events, ...bytes } = await measureLedgerBytes(Number(values.recorded));
   printAll(`${values.recorded} steps in the ledger, for each`, bytes);
   printAll("what an event says, bytes", events);
-  printAll(
-    "CPU of the ledger's thread, and of a replica that takes it over, for each",
-    await measureLedgerCpu(Number(values.recorded)),
-  );
+  const { cpu, events: recorded, lived } = await measureLedgerCpu(Number(values.recorded));
+  printAll("CPU of the ledger's thread, and of a replica that takes it over, for each", cpu);
+  printAll("the same steps in PostgreSQL, for each", await measureSharedLog(recorded, lived));
 }
 if (only.includes("streams")) {
-  printAll(`${values.streams} steps held at a daemon, for each`, await measureStreams(Number(values.streams)));
+  printAll(`at a daemon, median of ${values.rounds} rounds, for each`, await measureStreams(Number(values.rounds)));
 }
 process.exit(0);

@@ -143,12 +143,15 @@ export async function measureLedgerCpu(steps: number) {
     const agent = await world.agent();
     copy.store.takeOver(own.db.all<StoredEvent>(EVENT.after, { after: 0, limit: GROUP }));
     const lived = await live(world, agent, { count: steps, life: { holds: true, credentials: 1 }, each });
-    return Object.fromEntries(
-      Object.entries(micros).flatMap(([kind, { record, apply }]) => [
-        [`${kind} recorded`, record / lived],
-        [`${kind} taken over`, apply / lived],
-      ]),
-    );
+    const cpu = Object.entries(micros).flatMap(([kind, { record, apply }]) => [
+      [`${kind} recorded`, record / lived],
+      [`${kind} taken over`, apply / lived],
+    ]);
+    return {
+      cpu: Object.fromEntries(cpu) as Readonly<Record<string, number>>,
+      lived,
+      events: own.db.all<StoredEvent>(EVENT.after, { after: 0, limit: own.store.head().sequence }),
+    };
   } finally {
     own.close();
     copy.close();

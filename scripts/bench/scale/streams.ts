@@ -1,95 +1,96 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Revocations } from "../../../src/gen/stint/v1/revocations_pb.js";
-import { Steps } from "../../../src/gen/stint/v1/steps_pb.js";
+import { Outcome, Steps } from "../../../src/gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../../src/wire/channel.ts";
 import { type ClientOf, createClient } from "../../../src/wire/client.ts";
 import { startBroker } from "../broker-process.ts";
+import { median } from "../paired-ratio.ts";
 import { factsOf } from "../process-facts.ts";
 import { AUDIENCE, GRANT } from "../workload.ts";
 
 /** Calls under way at once, as callers of their own would have them. */
-const AT_ONCE = 64;
-const PING_ROUNDS = 8;
-const WATCHERS_MAX = 500;
+const AT_ONCE = 32;
+const CONNECTIONS = 8;
+/** Open at once: one process executes 256 at most. */
+const STEPS = 240;
+const WATCHERS = 240;
+const ROUNDS_OF_WARM_UP = 6;
 const NONCE_BYTES = 16;
-/** More streams than this on one connection no client has. */
-const CONNECTIONS = 16;
 
 /**
- * What a daemon takes for steps that are held, each by a stream of its own, and for verifiers that ping: CPU of its main thread, and resident
- * memory. All callers are one process with few connections, which is cheaper than a connection each.
+ * What steps that are held, each by a stream of its own, and verifiers that ping take of a daemon's main thread, next to opening with a JWT-SVID and
+ * closing, and of its memory. All callers are one process with few connections, which is cheaper than a connection each.
  */
-export async function measureStreams(count: number) {
+export async function measureStreams(rounds: number) {
   await using broker = await startBroker();
   const facts = factsOf(broker.pid());
   const channels = Array.from({ length: CONNECTIONS }, () => openChannel(broker.socket));
-  const steps = channels.map((channel) => createClient(Steps, channel));
-  const revocations = channels.map((channel) => createClient(Revocations, channel));
-  const clientOf = <One>(clients: readonly One[], number: number): One => {
-    const client = clients[number % clients.length];
-    if (client === undefined) throw new Error("no client");
-    return client;
-  };
-  const cpu = () => mainThreadMicros(broker.pid());
-  const ids: string[] = [];
+  const clients = channels.map((channel) => createClient(Steps, channel));
+  let run = 0;
 
-  async function open(from: number, to: number): Promise<void> {
-    await inParts(from, to, async (number) => {
-      const { step } = await clientOf(steps, number).open({
-        ...{ runId: `scale-${number}`, step: "held", agent: "bench", grant: GRANT },
-        executor: { executor: { case: "any", value: {} } },
+  /** Does something for each of so many, and gives what it took of the main thread for one, microseconds. */
+  async function microsOf<Result>(work: (client: ClientOf<typeof Steps>, at: number) => Promise<Result>) {
+    await facts.quiet();
+    const started = mainThreadMicros(broker.pid());
+    const results: Result[] = [];
+    for (let from = 0; from < STEPS; from += AT_ONCE) {
+      const part = Array.from({ length: Math.min(AT_ONCE, STEPS - from) }, (_, at) => from + at);
+      const calls = part.map((at) => work(given(clients[at % CONNECTIONS]), at));
+      results.push(...(await Promise.all(calls)));
+    }
+    await facts.quiet();
+    return { micros: (mainThreadMicros(broker.pid()) - started) / STEPS, results };
+  }
+
+  /** Steps from their opening to their close, held or not. */
+  async function round(isHeld: boolean) {
+    run += 1;
+    const runId = `scale-${run}`;
+    const opened = await microsOf(async (client, at) => {
+      const { step } = await client.open({
+        ...{ runId, step: `s${at}`, agent: "bench", grant: GRANT },
+        credentials: { jwtSvids: [{ audiences: [AUDIENCE] }] },
       });
-      ids[number] = step?.stepId ?? "";
+      return step?.stepId ?? "";
     });
+    const stepId = (at: number) => opened.results[at] ?? "";
+    const held = isHeld ? await microsOf((client, at) => client.hold({ stepId: stepId(at) }).next()) : { micros: 0 };
+    const closed = await microsOf((client, at) => client.close({ stepId: stepId(at), outcome: Outcome.COMPLETED }));
+    return { all: opened.micros + held.micros + closed.micros, hold: held.micros };
   }
 
-  async function hold(from: number, to: number): Promise<void> {
-    await inParts(from, to, async (number) => {
-      const held = clientOf(steps, number).hold({ stepId: ids[number] ?? "" });
-      await held.next();
-    });
+  for (let warmUp = 0; warmUp < ROUNDS_OF_WARM_UP; warmUp += 1) await round(warmUp % 2 === 0);
+  const seen: { readonly bare: number; readonly whole: number; readonly hold: number; readonly ping: number }[] = [];
+  const revocations = channels.map((channel) => createClient(Revocations, channel));
+  const watching = Array.from({ length: WATCHERS }, (_, at) => verifierThatPings(given(revocations[at % CONNECTIONS])));
+  for (let measured = 0; measured < rounds; measured += 1) {
+    const { all: bare } = await round(false);
+    const { all: whole, hold } = await round(true);
+    const { micros: ping } = await microsOf((_, at) => given(watching[at])());
+    seen.push({ bare, whole, hold, ping });
   }
-
-  // What is done first is compiled meanwhile.
-  await open(0, count);
-  await hold(0, count);
-  await open(count, 2 * count);
-  await facts.quiet();
-  const before = { micros: cpu(), mib: facts.residentMiB() };
-  await hold(count, 2 * count);
-  const after = { micros: cpu(), mib: facts.residentMiB() };
-
-  const { micros: pinged, watchers } = await ping();
   for (const channel of channels) channel.close();
+  const middle = (of: (one: (typeof seen)[number]) => number) => median(seen.map(of));
   return {
-    mainHoldMicros: (after.micros - before.micros) / count,
-    heldResidentBytes: ((after.mib - before.mib) * 1_048_576) / count,
-    mainPingMicros: pinged / (watchers * PING_ROUNDS),
+    "open and close µs": middle(({ bare }) => bare),
+    "hold µs": middle(({ hold }) => hold),
+    "ping µs": middle(({ ping }) => ping),
+    "hold, of open and close": middle(({ hold, bare }) => hold / bare),
+    "with its end, of open and close": middle(({ whole, bare }) => whole / bare - 1),
+    "ping, of open and close": middle(({ ping, bare }) => ping / bare),
   };
-
-  async function ping() {
-    const watching = Array.from({ length: Math.min(count, WATCHERS_MAX) }, (_, number) =>
-      pinging(clientOf(revocations, number)),
-    );
-    const all = () => Promise.all(watching.map((once) => once()));
-    await all();
-    const started = cpu();
-    for (let round = 0; round < PING_ROUNDS; round += 1) await all();
-    return { micros: cpu() - started, watchers: watching.length };
-  }
 }
 
 /** A verifier of the feed that pings when it is told to, and has its answer. */
-function pinging(revocations: ClientOf<typeof Revocations>) {
+function verifierThatPings(revocations: ClientOf<typeof Revocations>) {
   const watch = revocations.watch();
   const responses = watch.responses[Symbol.asyncIterator]();
   watch.send({
     message: { case: "hello", value: { audiences: [AUDIENCE], maxStaleness: { seconds: 15n, nanos: 0 } } },
   });
   return async (): Promise<void> => {
-    const nonce = randomBytes(NONCE_BYTES);
-    watch.send({ message: { case: "ping", value: { nonce } } });
+    watch.send({ message: { case: "ping", value: { nonce: randomBytes(NONCE_BYTES) } } });
     for (;;) {
       const { value, done } = await responses.next();
       if (done === true) throw new Error("the feed ended");
@@ -98,17 +99,13 @@ function pinging(revocations: ClientOf<typeof Revocations>) {
   };
 }
 
-async function inParts(from: number, to: number, each: (number: number) => Promise<void>): Promise<void> {
-  for (let part = from; part < to; part += AT_ONCE) {
-    await Promise.all(Array.from({ length: Math.min(AT_ONCE, to - part) }, (_, offset) => each(part + offset)));
-  }
+function given<One>(one: One | undefined): One {
+  if (one === undefined) throw new Error("one of those that were made");
+  return one;
 }
 
-const TICK_MICROS = 10_000;
-
-/** CPU of the thread that serves, so far. */
+/** For how long the thread that serves was on a processor, so far. */
 function mainThreadMicros(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, "latin1");
-  const fields = stat.replace(/^.*\) /s, "").split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MICROS;
+  const [nanoseconds] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "latin1").split(" ");
+  return Number(nanoseconds) / 1_000;
 }
