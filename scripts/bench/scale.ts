@@ -3,7 +3,8 @@
 import { parseArgs } from "node:util";
 import { machineName } from "./machine.ts";
 import { measureDenyList } from "./scale/deny-list.ts";
-import { measureLedgerBytes, measureLedgerCpu } from "./scale/ledger.ts";
+import { signatureMicros } from "./scale/held.ts";
+import { measureLedgerBytes, measureLedgerCpu, measureReadingOpen } from "./scale/ledger.ts";
 import { measureLists } from "./scale/lists.ts";
 import { measureOpenSteps } from "./scale/open-steps.ts";
 import { measureSharedLog } from "./scale/shared-log.ts";
@@ -25,7 +26,7 @@ const STEPS_PER_PROCESS = 1_000;
 const only = values.only.split(",");
 
 function printAll(title: string, figures: Readonly<Record<string, unknown>>): void {
-  print(`\n${title}`);
+  print(`\n${title}; a P-256 signature is checked in ${signatureMicros().toFixed(0)} µs`);
   for (const [name, figure] of Object.entries(figures)) {
     if (typeof figure === "number") print(`  ${name.padEnd(28)}${figure.toFixed(figure < 10 ? 3 : 1).padStart(12)}`);
   }
@@ -45,6 +46,7 @@ if (only.includes("ledger")) {
   const { events, ...bytes } = await measureLedgerBytes(Number(values.recorded));
   printAll(`${values.recorded} steps in the ledger, for each`, bytes);
   printAll("what an event says, bytes", events);
+  printAll("read at the start", await measureReadingOpen(Number(values.recorded)));
   const { cpu, events: recorded, lived } = await measureLedgerCpu(Number(values.recorded));
   printAll("CPU of the ledger's thread, and of a replica that takes it over, for each", cpu);
   printAll("the same steps in PostgreSQL, for each", await measureSharedLog(recorded, lived));

@@ -75,6 +75,32 @@ export function groups(load: Load, costs: CostValues) {
   };
 }
 
+/** Of what a step costs the event loop, its opening; and of a call, what is done before the ledger is asked. Neither moves a utilisation. */
+export const OPENING_SHARE = 0.6;
+export const BEFORE_SHARE = 0.5;
+
+/**
+ * From a call for a JWT-SVID to its answer, on the average, milliseconds: twice the event loop, whose wait is that of an M/G/1 queue (Pollaczek and
+ * Khinchine), and in between the rest of the commit that is under way, and its own.
+ */
+export function issueMeanMs(load: Load, costs: CostValues): number {
+  const calls = [
+    [1, costs.mainOpenClose * OPENING_SHARE],
+    [1, costs.mainOpenClose * (1 - OPENING_SHARE)],
+    [1, costs.mainHold],
+    [renewals(load), costs.mainIssue],
+  ] as const;
+  const squares = calls.reduce(
+    (sum, [count, micros]) => sum + count * ((micros * BEFORE_SHARE) ** 2 + (micros * (1 - BEFORE_SHARE)) ** 2),
+    0,
+  );
+  const perMicro = load.stepsPerSecond / MICROS;
+  const waitMicros = (perMicro * squares) / (2 * (1 - perMicro * stepMicros(load, costs).main));
+  const { utilisation, commitsPerSecond } = groups(load, costs);
+  const commitMs = (utilisation / commitsPerSecond) * 1_000;
+  return (2 * waitMicros + costs.mainIssue) / 1_000 + utilisation * (commitMs / 2) + commitMs;
+}
+
 /** By then nothing of it moves any more, where there is a size at all. */
 const ROUNDS = 200;
 
@@ -120,6 +146,17 @@ export function bus(load: Load, costs: CostValues) {
     amplification: brokerDenials(load) / (load.stepsPerSecond * cycleSeconds),
     wholeShare: (parts * messageSeconds) / cycleSeconds,
   };
+}
+
+/** Ends a second from which on status lists are fewer bytes for a verifier than hearing of each on NATS: the lists are then two. */
+export function listsPayFrom(costs: CostValues): number {
+  return (2 * costs.statusList) / STATUS_LIST_TTL_SECONDS / costs.busDenial;
+}
+
+/** The stream on NATS, were what ends gathered for so long: messages a second, and seconds until it begins anew. */
+export function gatheredBus(load: Load, seconds: number) {
+  const cycleSeconds = (MESSAGES_SINCE_MAX + 1) * seconds;
+  return { cycleSeconds, amplification: brokerDenials(load) / (load.stepsPerSecond * cycleSeconds) };
 }
 
 /** What a verifier does to know what ended, by each way, when it listens to one log. */

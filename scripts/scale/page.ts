@@ -2,7 +2,17 @@ import { LIMITS } from "../../src/domain/limits.ts";
 import { COST_VALUES as C, PRUNED_SHARE } from "./costs.ts";
 import { bytes, figure, percent } from "./figures.ts";
 import { brokerDenials, credentialsPerStep, eventsPerStep, INTERNET, lifeLeftSeconds, stepSeconds } from "./load.ts";
-import { bus, DAY_SECONDS, MICROS, sharedLogCeiling, stepsPerGroupMax, UTILISATION_MAX, verifier } from "./model.ts";
+import {
+  bus,
+  DAY_SECONDS,
+  gatheredBus,
+  listsPayFrom,
+  MICROS,
+  sharedLogCeiling,
+  stepsPerGroupMax,
+  UTILISATION_MAX,
+  verifier,
+} from "./model.ts";
 import { BOUNDS, BROKERS, BYTES_OF_STEP, MICROS_OF_STEP, ONE } from "./question.ts";
 import type { Simulated } from "./simulated.ts";
 import {
@@ -17,6 +27,9 @@ import {
   verifiersTable,
 } from "./tables.ts";
 
+/** Of the second next step. */
+const GATHERING_SECONDS = 0.05;
+
 /** docs/scale.md, from the costs, the formulas and what was simulated. */
 export function scalePage(seen: Simulated): string {
   const rowsADay = INTERNET.stepsPerSecond * DAY_SECONDS * BYTES_OF_STEP.rows;
@@ -24,6 +37,7 @@ export function scalePage(seen: Simulated): string {
   const bare = (UTILISATION_MAX * MICROS) / C.mainOpenClose;
   const all = verifier(INTERNET, C);
   const ofBus = bus(ONE, C);
+  const gathered = gatheredBus(ONE, GATHERING_SECONDS);
   return `# Scale
 
 Will Stint hold at our size, and what breaks first? This page answers for ${figure(INTERNET.openSteps)} open steps, ${figure(INTERNET.stepsPerSecond)} steps opened and closed a second, and
@@ -37,8 +51,8 @@ the model (\`make scale\`), and a test says when the page is not what the model 
 - **One log does not hold ${figure(INTERNET.stepsPerSecond)} steps a second**, however many replicas share it: it records ${figure(sharedLogCeiling(INTERNET, C, 1))} at most, and each replica more makes that less, not more. What divides the load is
   logs: **${BROKERS} trust domains**, some ${figure((INTERNET.stepsPerSecond * MICROS_OF_STEP.all) / MICROS)} busy cores.
 - Within days the disk is what breaks first: **${bytes(rowsADay)} of ledger a day**, ${bytes(oneADay)} for each broker. Pruning gives half of that back, and nothing gives back the rest.
-- A verifier that hears all of it on NATS takes ${bytes(all.busBytesPerSecond)} a second and ${bytes(all.bytes)} of memory. By status lists it takes ${bytes(all.listBytesPerSecond)} a second, and hears 5 s later. From
-  some hundred ends a second on, lists are what scales.
+- A verifier that hears all of it on NATS takes ${bytes(all.busBytesPerSecond)} a second and ${bytes(all.bytes)} of memory. By status lists it takes ${bytes(all.listBytesPerSecond)} a second, and hears 5 s later. Lists
+  are fewer bytes from ${figure(listsPayFrom(C))} ends a second on.
 
 ## The load
 
@@ -49,8 +63,8 @@ credential, and costs less.
 
 ## What things cost
 
-Two cores of a virtual machine that also generate the load, an idle disk. The figures of [performance](performance.md) are of one machine of this class, those of \`make bench-scale\` of another: believe sums to a third, and
-ratios more.
+Two cores of a virtual machine that generates the load too. The figures of [performance](performance.md) and those of \`make bench-scale\` are of different machines of this class, and of hours in which others worked there: so \`make bench-scale\` checks a P-256 signature
+beside each of its rows, and what it says of CPU is put here by that unit, which is 67 µs there; what the ledger's thread and a replica do for an act, by what recording the step takes in the same run. Bytes are as they are. Believe sums to a third, and ratios more.
 
 ${costTable()}
 
@@ -95,8 +109,8 @@ within its turn of the one lock. A turn takes ${figure(C.sharedTurn)} ms for a g
 
 ${replicasTable(seen)}
 
-Measured on two cores, two replicas issued 0.76 and 0.82 of what one did ([PostgreSQL](performance.md#postgresql)); for that load the formula says ${figure(issuingRatioOfTwo())}. So replicas are for a machine that dies, and for brokers whose event loop is what bounds
-them: up to ${figure(sharedLogCeiling(INTERNET, C, 2))} steps a second for two, three have room for ${figure(sharedLogCeiling(INTERNET, C, 3))}.
+Measured on two cores, two replicas issued 0.76 and 0.82 of what one did ([PostgreSQL](performance.md#postgresql)); for that load the formula says ${figure(issuingRatioOfTwo())}. Each replica keeps all tables on a disk of its own, and the log in PostgreSQL is ${bytes(C.sharedStep)} a step beside that. So replicas are for a machine that dies; two of them bear
+${figure(Math.min(2 * BOUNDS.eventLoop, sharedLogCeiling(INTERNET, C, 2)))} steps a second where one bears ${figure(BOUNDS.eventLoop)}, and three bear ${figure(Math.min(3 * BOUNDS.eventLoop, sharedLogCeiling(INTERNET, C, 3)))}.
 
 **\`workers\`** take what is issued to open steps off the event loop: ${figure(credentialsPerStep(INTERNET) - 1)} of ${figure(3 + credentialsPerStep(INTERNET) - 1)} calls here, at 0.43 of the cost that stays. A broker then holds ${figure((UTILISATION_MAX * MICROS) / (MICROS_OF_STEP.main - 0.57 * (credentialsPerStep(INTERNET) - 1) * C.mainIssue))} steps a second in place of ${figure(BOUNDS.eventLoop)}, with a quarter more CPU for
 these calls. Opening, holding and closing stay where they are.
@@ -107,13 +121,15 @@ Short-lived tokens make the deny-list short and the rest dear; the other way rou
 
 ${ttlTable()}
 
+With tokens of an hour it is the stream on NATS that bounds a broker; without NATS as many brokers do as with tokens of a quarter of an hour.
+
 ## A hundred thousand verifiers
 
 **By the feed** a verifier is told of what may be presented at its audiences, and pings each second, which its broker's event loop answers:
 
 ${feedTable()}
 
-This is beside what steps take. So a broker that is busy with steps has room for some hundred verifiers on its feed, and ten thousand are for one that is not.
+Steps do not have that share of the event loop then. So a broker that is busy with steps has room for a thousand verifiers or two on its feed, and ten thousand are for one that is not.
 
 **On NATS** the broker's part does not depend on how many listen, but each listener hears all that ends. **A status list** says of 131,072 tokens in ${bytes(C.statusList)} which ended; a verifier fetches those whose tokens it sees, every five seconds, and a cache or
 CDN answers.
@@ -129,19 +145,20 @@ whoever begins is.
 ## Starting again
 
 A broker with ${figure(ONE.openSteps)} open steps that restarts takes them up (${figure((ONE.openSteps * C.openStepTake) / MICROS)} s of CPU), reads its deny-list when the first verifier comes (${figure((brokerDenials(ONE) * C.readDenial) / MICROS)} s), and then everybody comes at once: holds, which take ${figure((ONE.openSteps * C.mainHold) / MICROS)} s of
-the ${LIMITS.holdGraceAfterRestartMs / 1_000} s that held steps have, and verifiers on its feed, ${figure(C.mainJoin / 1_000)} ms each and more the longer the deny-list is. Until then no more is opened than is left. It is the reason to stay below what the event loop would bear.
+the ${LIMITS.holdGraceAfterRestartMs / 1_000} s that held steps have, and verifiers on its feed, ${figure(C.mainJoin / 1_000)} ms each and more the longer the deny-list is. What is opened meanwhile waits among them. It is the reason to stay below what the event loop would bear.
 
 ## What would be next
 
-By what the model says, in this order:
+What the model asks for first comes first: the disk, the event loop, NATS, the log.
 
-1. **A replica takes over before it has the lock**, and goes on while it waits for it: then replicas of one log record ${figure(MICROS / ((C.sharedTurn * 1_000) / stepsPerGroupMax(INTERNET) + MICROS_OF_STEP.ledger + MICROS_OF_STEP.apply))} steps a second together, however many they are, and do not get slower with each.
-2. **The stream on NATS begins anew when as much was told since as it begins with**, and not after a thousand messages: each denial would be written twice, and a long deny-list would bound nothing.
-3. **Subjects by audience on NATS**, so that a verifier hears what concerns it: of a thousand services a thousandth. [ADR 49](adr/0049-the-deny-list-over-nats-is-signed-and-chained.md) left it out for what it costs, a chain and a heartbeat for each subject; from some hundred
+1. **Rows that go**: what is pruned of the log goes from the tables into exports ([guide](guides/exports.md)), with what answers "what was this run issued" kept there.
+2. **One stream that holds many steps**, of one runtime: a hold is a call of ${C.mainHold} µs and a stream for each step, which is most of what a restart takes, and of an open step's memory.
+3. **Openings in front ends**, which is the rest of the event loop's work; it wants holds and policies there, and was left ([ADR 36](adr/0036-front-ends-hold-no-key-and-record-nothing.md)).
+4. **What ends gathers for some ${figure(GATHERING_SECONDS * 1_000)} ms before it is told on NATS**, where much ends: the stream begins anew every ${figure(gathered.cycleSeconds)} s in place of ${figure(ofBus.cycleSeconds)}, each denial is written there ${figure(gathered.amplification)} times in place of ${figure(ofBus.amplification)}, and a verifier
+   checks ${figure(1 / GATHERING_SECONDS)} signatures a second in place of ${figure(ofBus.messagesPerSecond)}. That the stream grows on as long as its deny-list is would do the first two alone, and whoever begins would have more messages to read.
+5. **Subjects by audience on NATS**, so that a verifier hears what concerns it: of a thousand services a thousandth. [ADR 49](adr/0049-the-deny-list-over-nats-is-signed-and-chained.md) left it out for what it costs, a chain and a heartbeat for each subject; from some hundred
    ends a second on it is worth that.
-4. **One stream that holds many steps**, of one runtime: a hold is a call of ${C.mainHold} µs and a stream for each step, which is most of what a restart takes, and of an open step's memory.
-5. **Rows that go**: what is pruned of the log goes from the tables into exports ([guide](guides/exports.md)), with what answers "what was this run issued" kept there.
-6. **Openings in front ends**, which is the rest of the event loop's work; it wants holds and policies there, and was left ([ADR 36](adr/0036-front-ends-hold-no-key-and-record-nothing.md)).
+6. **A replica takes over before it has the lock**, and goes on while it waits for it: then replicas of one log record ${figure(MICROS / ((C.sharedTurn * 1_000) / stepsPerGroupMax(INTERNET) + MICROS_OF_STEP.ledger + MICROS_OF_STEP.apply))} steps a second together, however many they are, and do not get slower with each.
 
 ## How it is checked
 
@@ -154,7 +171,7 @@ make bench-scale                              # the costs that no load on a daem
 make scale                                    # this page
 \`\`\`
 
-What the model leaves out: collections of garbage beyond what the measured costs have in them (a heap of gigabytes is collected for longer), policies that look at much, delegation (a child costs what a step costs), several processes of an agent, X.509-SVIDs,
+What the model leaves out: collections of garbage beyond what the measured costs have in them (the last, undivided part of a collection takes 40 ms with a heap of some hundred megabytes, and longer with more), policies that look at much, delegation (a child costs what a step costs), several processes of an agent, X.509-SVIDs,
 exchanges, receipts that a close waits for, and everything that comes in bursts: a queue at ${percent(UTILISATION_MAX)} stands a burst of twice the load for seconds, not for minutes.
 `;
 }

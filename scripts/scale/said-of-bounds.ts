@@ -1,6 +1,11 @@
 import { LIMITS } from "../../src/domain/limits.ts";
-import { percent } from "./figures.ts";
-import { type BoundName, UTILISATION_MAX } from "./model.ts";
+import { COST_VALUES } from "./costs.ts";
+import { figure, percent } from "./figures.ts";
+import { INTERNET } from "./load.ts";
+import { type BoundName, bounds, UTILISATION_MAX } from "./model.ts";
+
+/** The longest life of a token that an entry may say. */
+const HOUR = { ...INTERNET, ttlSeconds: LIMITS.svidTtlSecondsMax };
 
 /** A bound in words: what is so once it is reached, what an operator sees of it, and what helps. */
 type Said = { readonly what: string; readonly shows: string; readonly remedy: string };
@@ -12,7 +17,7 @@ export const SAID: Readonly<Record<BoundName, Said>> = {
     remedy: "[another trust domain](#what-divides-it); `workers` for what is issued to open steps; longer-lived tokens",
   },
   heldAgain: {
-    what: `after a restart, its held steps are held again within the ${LIMITS.holdGraceAfterRestartMs / 1_000} s that they have; the rest is ABANDONED`,
+    what: `after a restart, not all of its held steps are held again within the ${LIMITS.holdGraceAfterRestartMs / 1_000} s that they have: the rest is ABANDONED`,
     shows: '`stint_open_steps` next to the bound; `stint_steps_closed_total{state="ABANDONED"}` after a restart',
     remedy: "fewer open steps for a broker; shorter steps; steps without a hold, by a lease or their expiry",
   },
@@ -47,8 +52,8 @@ export const SAID: Readonly<Record<BoundName, Said>> = {
     remedy: "shorter-lived tokens",
   },
   mapKeys: {
-    what: "a verifier's deny-list has 2²⁴ keys, which is all that a `Map` of V8 takes: it throws, and the verifier refuses everything",
+    what: "a verifier's deny-list has 2²⁴ keys, which is all that a `Map` of V8 takes: the next message throws, and the verifier goes stale",
     shows: "`status().lastError` of the verifier",
-    remedy: "shorter-lived tokens: with tokens of an hour it is reached a dozen times as early",
+    remedy: `shorter-lived tokens: with tokens of an hour it is reached at ${figure(bounds(HOUR, COST_VALUES).mapKeys)} steps a second`,
   },
 };

@@ -16,6 +16,7 @@ import { createDenyList, stepKey } from "../../src/sdk/verifier/deny-list.ts";
 import { createAgenda, createRandom, createServer, exponential } from "./agenda.ts";
 import type { CostValues } from "./costs.ts";
 import { type Load, RENEWED_AT, stepSeconds, VERIFIER_SWEEP_SECONDS } from "./load.ts";
+import { BEFORE_SHARE, OPENING_SHARE } from "./model.ts";
 
 /** What became of a broker in the time that was measured. */
 export type BrokerSeen = {
@@ -25,6 +26,7 @@ export type BrokerSeen = {
   readonly commitsPerSecond: number;
   readonly eventsPerStep: number;
   readonly credentialsPerStep: number;
+  readonly ledgerBytesPerSecond: number;
   /** On the average. */
   readonly openSteps: number;
   /** At most, at the broker and at a verifier that is told of all of them. */
@@ -45,9 +47,6 @@ export type BrokerRun = {
   readonly seed: number;
 };
 
-/** Of what a step costs the event loop, its opening; and of a call, what is done before the ledger is asked. Neither moves a utilisation. */
-const OPENING_SHARE = 0.6;
-const BEFORE_SHARE = 0.5;
 const SECOND = 1_000_000;
 
 type ActKind = "open-step" | "record-issuances" | "hold-step" | "close";
@@ -172,6 +171,8 @@ export async function simulateBroker({ load, costs, warmUpSeconds, seconds, seed
     commitsPerSecond: counted.commits / seconds,
     eventsPerStep: counted.events / counted.steps,
     credentialsPerStep: counted.credentials / counted.steps,
+    ledgerBytesPerSecond:
+      (counted.steps * (costs.stepRows + costs.holdRows) + counted.credentials * costs.credentialRows) / seconds,
     openSteps: openAtLooks / looks,
     brokerDenials: denials.most.broker,
     verifierDenials: denials.most.verifier,

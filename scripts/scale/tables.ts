@@ -19,6 +19,7 @@ import {
   DAY_SECONDS,
   feedShare,
   groups,
+  issueMeanMs,
   MICROS,
   sharedLogCeiling,
   stepBytes,
@@ -82,7 +83,9 @@ export function oneTable({ broker, bus: stream }: Simulated): string {
     row("NATS: messages a second", ofBus.messagesPerSecond, stream.messagesPerSecond),
     row("NATS: seconds until the stream begins anew", ofBus.cycleSeconds, stream.cycleSeconds),
     row("NATS: denials told again for each new one", ofBus.amplification, stream.amplification),
-    ["a JWT-SVID, mean and p99", "", `${figure(broker.issueMeanMs)} and ${figure(broker.issueP99Ms)} ms`],
+    row("ledger, bytes a second", ONE.stepsPerSecond * BYTES_OF_STEP.rows, broker.ledgerBytesPerSecond, bytes),
+    row("a JWT-SVID, from call to answer: mean, ms", issueMeanMs(ONE, C), broker.issueMeanMs),
+    ["the same: p99, ms", "", figure(broker.issueP99Ms)],
   ]);
 }
 
@@ -116,11 +119,12 @@ export function siteTable(): string {
 
 export function replicasTable({ replicas }: Simulated): string {
   return table([
-    ["replicas of one log", "steps a second, all together", "simulated"],
+    ["replicas of one log", "what the log records, steps a second", "simulated", "what their event loops bear"],
     ...REPLICAS.map((count, at) => [
       String(count),
       figure(sharedLogCeiling(INTERNET, C, count)),
       figure(replicas[at] ?? Number.NaN),
+      figure(count * BOUNDS.eventLoop),
     ]),
   ]);
 }

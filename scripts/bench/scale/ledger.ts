@@ -14,13 +14,14 @@ import type { OpenedLedger } from "../../../src/ports/ledger.ts";
 import { CONFIG, ports, type World, worldOf } from "../../../test/contract/ledger-world.ts";
 import { openSqlite } from "../../../test/contract/sqlite-ledger.ts";
 import { usedBytes } from "../used-bytes.ts";
-import { cpuOf } from "./held.ts";
+import { cpuOf, cpuOfAsync } from "./held.ts";
 import { START } from "./samples.ts";
 
 /** Acts in one commit, about as many as 64 callers make. */
 const GROUP = 32;
 const MS_BETWEEN_GROUPS = 50;
 const HALVES = 2;
+const STEPS_PER_OPENER = 512;
 
 /** What is done with each step between its opening and its close. */
 type Life = { readonly holds: boolean; readonly credentials: number };
@@ -92,6 +93,25 @@ export async function measureLedgerBytes(steps: number) {
     credentialWrittenBytes,
     events: held.events,
   };
+}
+
+/** What reading an open step at the start takes of the event loop, microseconds of CPU. */
+export async function measureReadingOpen(steps: number) {
+  await using ledger = await openSqlite().then((opened) => ({ ...opened, [Symbol.asyncDispose]: opened.close }));
+  const { world } = ledger;
+  // A runtime's bound is not what is measured.
+  const agents = await Promise.all(Array.from({ length: Math.ceil(steps / STEPS_PER_OPENER) }, () => world.agent()));
+  for (const agent of agents) {
+    await Promise.all(Array.from({ length: STEPS_PER_OPENER }, () => world.open(agent)));
+    world.clock.advance(MS_BETWEEN_GROUPS);
+  }
+  // What is done first is compiled meanwhile.
+  await world.openSteps();
+  let read = 0;
+  const micros = await cpuOfAsync(async () => {
+    read = (await world.openSteps()).length;
+  });
+  return { openStepReadMicros: micros / read };
 }
 
 /** Of this process and of no other: what went towards a disk. */
