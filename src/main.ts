@@ -2,7 +2,7 @@ import { createLog, type ProcessLog } from "./adapters/log-pino/log-pino.ts";
 import { systemClock } from "./adapters/system/system-clock.ts";
 import type { Config } from "./config/config.ts";
 import { formatFinding } from "./config/finding.ts";
-import { loadSettings } from "./config/load-config.ts";
+import { loadConfig, loadSettings } from "./config/load-config.ts";
 import { apiPortsOf } from "./main/api-ports.ts";
 import { type Closers, closeAll } from "./main/closers.ts";
 import { openCore } from "./main/core.ts";
@@ -14,10 +14,12 @@ import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
 import { createReload, type Reloadable } from "./main/reload.ts";
 import { startServers } from "./main/servers.ts";
+import { openStandby } from "./main/standby.ts";
 import { startThreadsAhead, type ThreadsAhead } from "./main/threads-ahead.ts";
 import type { Log } from "./ports/log.ts";
 
 export { moveLedger } from "./main/move-ledger.ts";
+export { type Promoted, promoteStandby } from "./main/promote.ts";
 export { rebuildLedger } from "./main/rebuild.ts";
 export { type Validated, validateConfig } from "./main/validate.ts";
 
@@ -92,8 +94,9 @@ function passedOn(log: Log & Partial<Pick<ProcessLog, "passOn">>): PassOn {
   };
 }
 
-type DaemonRequest = ConfigRequest & {
-  readonly isAttended: boolean;
+type StandbyRequest = ConfigRequest & { readonly isAttended: boolean };
+
+type DaemonRequest = StandbyRequest & {
   onHangup(call: () => void): void;
   /** Threads that were started before this program was loaded; absent: they are started now. */
   readonly ahead?: ThreadsAhead | undefined;
@@ -107,11 +110,28 @@ type DaemonRequest = ConfigRequest & {
  * @param options.onHangup - calls with each SIGHUP, and for one that came before.
  * @throws an error that says why the daemon can't start, or did not end as it should
  */
-export async function runDaemon(options: DaemonRequest): Promise<void> {
+export function runDaemon(options: DaemonRequest): Promise<void> {
+  return untilEnded(options, "the daemon", (log) => serve(options, log));
+}
+
+/**
+ * `stintd standby`: keeps a copy of another broker's ledger up with it until SIGTERM or SIGINT.
+ *
+ * @throws as `runDaemon` does; also where the copy can't be relied on any more
+ */
+export function runStandby(options: StandbyRequest): Promise<void> {
+  return untilEnded(options, "the standby", (log) => follow(options, log));
+}
+
+async function untilEnded(
+  options: StandbyRequest,
+  who: string,
+  run: (log: ProcessLog) => Promise<void>,
+): Promise<void> {
   const log = createLog({ level: "info" });
   try {
-    logWhatNodePrints({ whole: log, warnings: log }, "the daemon");
-    await serve(options, log);
+    logWhatNodePrints({ whole: log, warnings: log }, who);
+    await run(log);
   } catch (thrown) {
     const told = forOperator(thrown, options);
     if (!options.isAttended) log.fatal("stintd can't run", { why: sentenceOf(told) });
@@ -145,5 +165,23 @@ async function serve(options: DaemonRequest, log: ProcessLog): Promise<void> {
   await stopping;
   log.info("stopping");
   await broker.close();
+  await log.flushed(LAST_LINES_MS);
+}
+
+async function follow(options: StandbyRequest, log: ProcessLog): Promise<void> {
+  checkNode(process.versions.node);
+  const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
+  log.setLevel(config.log.level);
+  const stopping = heedEnding(log);
+  const closers: Closers = [];
+  try {
+    const { of, operationsUrl, ended } = await openStandby(config, log, closers);
+    const operations = operationsUrl === undefined ? {} : { operations: operationsUrl };
+    log.info("standing by", { daemonPid: process.pid, of, ...operations });
+    await Promise.race([stopping, ended]);
+    log.info("stopping");
+  } finally {
+    await closeAll(closers);
+  }
   await log.flushed(LAST_LINES_MS);
 }

@@ -56,7 +56,7 @@ export function verifierFor({ entries }: Pick<Attested, "entries">, audience: st
 }
 
 async function notEntitled(caller: Attested, { use }: CallRequest, ports: AskerPorts): Promise<BrokerError> {
-  const message = "only the verifier of a location, and operators but detectors, ask about calls there";
+  const message = "only the verifier of a location, and operators but detectors and standbys, ask about calls there";
   const callerEntryId = caller.entries[0]?.entryId;
   const refused = { act: "call", reason: "NOT_ENTITLED", message, requested: [use] } as const;
   const of = callerEntryId === undefined ? {} : { callerEntryId };

@@ -6,7 +6,7 @@ import { withoutDebugger } from "./stintd/without-debugger.ts";
 
 // Before all else is loaded, which takes its time: a reload that is asked for so early must not end the daemon.
 const isDaemon = process.argv[2] === "run";
-if (isDaemon) {
+if (isDaemon || process.argv[2] === "standby") {
   withoutDebugger();
   heedHangups();
 }

@@ -10,6 +10,7 @@ import type { SharedLedgerConfig } from "./ledger-section.ts";
 import type { NatsConfig } from "./nats-section.ts";
 import type { PoliciesConfig } from "./policies-section.ts";
 import type { LOG_LEVELS } from "./schema.ts";
+import type { StandbyConfig } from "./standby-section.ts";
 import type { TracingConfig } from "./tracing-section.ts";
 
 /** One HTTP listener; without `tls` plain HTTP, and then on loopback. */
@@ -105,6 +106,8 @@ export type Config = {
     /** Who is asked to sign checkpoints too: the submission prefix, and the key in one line. */
     readonly witnesses: readonly { readonly url: string; readonly key: NoteKey }[];
   };
+  /** Of whose ledger a copy is kept here, where that is to be done. */
+  readonly standby?: StandbyConfig;
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
   readonly tracing?: TracingConfig;
   readonly authority: {

@@ -17,6 +17,7 @@ import { policiesOf } from "./policies-section.ts";
 import { type FileSettings, fileSchema } from "./schema.ts";
 import { schemaFindings } from "./schema-findings.ts";
 import { type Environment, type Flags, overlay, type Setting, settingsOf } from "./settings.ts";
+import { standbyOf } from "./standby-section.ts";
 import { tracingOf } from "./tracing-section.ts";
 
 const SECONDS_PER_DAY = 86_400;
@@ -180,6 +181,7 @@ function configOf(
       checkpointCopy: file.ledger.checkpoint_copy,
       witnesses: file.ledger.witnesses,
     },
+    ...(file.standby !== undefined && { standby: standbyOf(file.standby) }),
     log: file.log,
     ...(file.tracing !== undefined && { tracing: tracingOf(file.tracing) }),
     authority: {

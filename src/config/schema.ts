@@ -33,6 +33,7 @@ import { policiesSection } from "./policies-section.ts";
 import { principalsSection } from "./principals-section.ts";
 import { retentionSection } from "./retention-section.ts";
 import { ssfSection } from "./ssf-section.ts";
+import { standbySection } from "./standby-section.ts";
 import { toolsSection } from "./tools-section.ts";
 import { tracingSection } from "./tracing-section.ts";
 
@@ -140,6 +141,9 @@ export const fileSchema = section({
       "Processes beside the ledger's that take callers of the workload socket; 0: one process serves everybody.",
     ),
   ledger: ledgerSection,
+  standby: standbySection
+    .optional()
+    .describe("The broker of whose ledger stintd standby keeps a copy here. stintd run does not look at it."),
   log: section({
     level: oneOf(LOG_LEVELS)
       .prefault("info")
@@ -248,6 +252,7 @@ export const fileSchema = section({
   const ofOneBroker = [
     { path: ["workers"], is: file.workers > 0 },
     { path: ["nodes"], is: file.nodes !== undefined },
+    { path: ["standby"], is: file.standby !== undefined },
     { path: ["exchanges"], is: file.exchanges.length > 0 },
     { path: ["ssf", "transmit"], is: file.ssf.transmit },
     { path: ["ssf", "receive"], is: file.ssf.receive.length > 0 },

@@ -21,8 +21,8 @@ export function accessTo(step: Step, caller: Attested): StepAccess {
   };
 }
 
-/** Roles that see whatever the broker knows. A detector says what it has found, and sees nothing. */
-const LOOKING: readonly OperatorRole[] = OPERATOR_ROLES.filter((role) => role !== "detector");
+/** Roles that ask about whatever the broker knows. A detector says what it has found; a standby keeps a copy of the ledger, and asks nothing. */
+const LOOKING: readonly OperatorRole[] = OPERATOR_ROLES.filter((role) => role !== "detector" && role !== "standby");
 
 /** `admin` if one of the caller's operator entries has that role, else the first role that may look. */
 export function operatorRole(caller: Attested): OperatorRole | undefined {
@@ -66,7 +66,7 @@ export function operatorWith(
 }
 
 /**
- * Every operator may look but a detector.
+ * Every operator may look but a detector and a standby.
  *
  * @throws BrokerError NOT_ENTITLED
  */
@@ -74,7 +74,7 @@ export function checkMayLook(caller: Attested): void {
   operatorWith(caller, LOOKING);
 }
 
-/** The entry by which a caller may look; `undefined` for a detector, and for whoever is no operator. */
+/** The entry by which a caller may look; `undefined` for a detector or a standby, and for whoever is no operator. */
 export function lookingEntry({ entries }: Pick<Attested, "entries">): RegistrationEntry | undefined {
   return entries.find((entry) => isOfKind(entry, "operator") && LOOKING.includes(entry.content.role));
 }

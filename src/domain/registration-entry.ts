@@ -3,7 +3,7 @@ import type { Selector } from "./selector.ts";
 import type { Segment, SpiffeId, TrustDomain } from "./spiffe-id.ts";
 import type { UnixMicros } from "./time.ts";
 
-export const OPERATOR_ROLES = ["viewer", "approver", "detector", "admin"] as const;
+export const OPERATOR_ROLES = ["viewer", "approver", "detector", "admin", "standby"] as const;
 export type OperatorRole = (typeof OPERATOR_ROLES)[number];
 
 /** A member of the entries that are given bundles. */

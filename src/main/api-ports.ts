@@ -47,8 +47,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     },
     entries: { registry, entries },
     ledger: {
-      ledger,
-      tree: core.store.tree,
+      ...{ ledger, clock, tree: core.store.tree, log: core.store.log, isShared: core.store.replicas !== undefined },
       checkpoints: core.checkpoints,
       verifyAll: core.store.verifyAll,
       backups: core.store.backups,

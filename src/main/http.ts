@@ -12,7 +12,7 @@ import { ledgerRoutes } from "../api/http/ledger-routes.ts";
 import { operationsRoutes } from "../api/http/operations-routes.ts";
 import { revocationForms, revocationRoutes } from "../api/http/revocation-routes.ts";
 import { type SsfFacts, ssfForms, ssfRoutes } from "../api/http/ssf-routes.ts";
-import { type HttpExtras, type HttpListener, startHttp } from "../api/http/start-http.ts";
+import { type HttpExtras, startHttp } from "../api/http/start-http.ts";
 import { statusRoutes } from "../api/http/status-routes.ts";
 import type { SvidSource } from "../api/http/tls-context.ts";
 import { tracedRoutes } from "../api/http/traced-routes.ts";
@@ -22,7 +22,7 @@ import { introspect } from "../audit/introspect.ts";
 import { askerOf, verifiersOnly } from "../check/asker.ts";
 import { checkCall } from "../check/check-call.ts";
 import { revokeToken } from "../close/revoke-token.ts";
-import type { Config, HttpListenerConfig } from "../config/config.ts";
+import type { Config } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
 import { createStreamManagement } from "../signals/manage-streams.ts";
 import type { Outboxes } from "../signals/outboxes.ts";
@@ -30,7 +30,7 @@ import { pollEvents } from "../signals/poll-events.ts";
 import { receiveEvent } from "../signals/receive-event.ts";
 import type { Closers } from "./closers.ts";
 import type { Core } from "./core.ts";
-import { serverCertificate } from "./server-certificate.ts";
+import { httpListenerOf } from "./http-listener.ts";
 import { authorityPems, type Trust } from "./trust.ts";
 
 /** Where the HTTP listeners are reached. */
@@ -75,22 +75,17 @@ export async function startHttpListeners(
       onChange: core.onBundleChange,
     },
   };
-  const listenerOf = async (key: string, { tls, ...listener }: HttpListenerConfig): Promise<HttpListener> => {
-    if (tls === undefined) return listener;
-    if (tls === "own-svid") return { ...listener, tls: own };
-    const { current, onChange } = await core.files.follow(serverCertificate(key, tls));
-    return { ...listener, tls: { material: current, onChange } };
-  };
+  const by = { files: core.files, own };
   const http =
     config.http === undefined
       ? undefined
-      : await startHttp(await listenerOf("http.tls", config.http), () => routes, failed, extras);
+      : await startHttp(await httpListenerOf("http.tls", config.http, by), () => routes, failed, extras);
   if (http !== undefined) closers.push(() => http.close());
   const health = operationsRoutes({ readiness: core.readiness, metrics });
   const operations =
     config.operations === undefined
       ? undefined
-      : await startHttp(await listenerOf("operations.tls", config.operations), () => health, failed);
+      : await startHttp(await httpListenerOf("operations.tls", config.operations, by), () => health, failed);
   if (operations !== undefined) closers.push(() => operations.close());
   return { httpUrl: http?.url, operationsUrl: operations?.url };
 }

@@ -11,11 +11,12 @@ import type { Config } from "../config/config.ts";
 import type { SharedLedgerConfig } from "../config/ledger-section.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { pemCertificates } from "./pem-certificates.ts";
+import { checkNoStandby } from "./standby-mark.ts";
 
 /**
  * Where the ledger is: in the data directory, or a log in PostgreSQL with this broker's tables in the data directory.
  *
- * @throws BrokerError NOT_SERVING where a ledger of its own would be left behind; UnsafeFileError and others where a file that is named
+ * @throws BrokerError NOT_SERVING where a ledger of its own would be left behind, or the ledger is a standby's copy; UnsafeFileError and others where a file that is named
  *   can't be used
  */
 export async function ledgerPlace(
@@ -23,6 +24,7 @@ export async function ledgerPlace(
   directory: DataDirectory,
 ): Promise<Pick<SqliteLedgerOptions, "directory" | "shared">> {
   const { postgres } = config.ledger;
+  await checkNoStandby(directory.path);
   if (postgres === undefined) return { directory: directory.ledger };
   if (await hasOwnLedger(directory.ledger)) {
     throw new BrokerError("NOT_SERVING", "the data directory has a ledger of its own: move it first (stintd migrate)", {

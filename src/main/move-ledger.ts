@@ -9,6 +9,7 @@ import type { Head } from "../ports/ledger.ts";
 import type { SharedLog } from "../ports/shared-log.ts";
 import { type ConfigRequest, forOperator } from "./for-operator.ts";
 import { sharedLogSettings } from "./ledger-place.ts";
+import { checkNoStandby } from "./standby-mark.ts";
 
 const PAGE_EVENTS = 1_000;
 
@@ -36,6 +37,7 @@ export async function moveLedger(
   const { postgres } = config.ledger;
   if (postgres === undefined) throw new Error("ledger.postgres: expected the place that the ledger is moved to");
   try {
+    await checkNoStandby(config.dataDirectory);
     const ledger = await openMovableLedger(join(config.dataDirectory, "ledger"));
     try {
       const log = await openSharedLog(await sharedLogSettings(postgres, config.dataDirectory));

@@ -13,6 +13,7 @@ import type {
   StepReads,
 } from "./ledger-reads.ts";
 import type { LedgerRetention } from "./ledger-retention.ts";
+import type { LogReads } from "./log-reads.ts";
 import type { Replicas } from "./replicas.ts";
 import type { ToolReads } from "./tool-reads.ts";
 import type { TreeReads } from "./tree-reads.ts";
@@ -63,6 +64,7 @@ export type OpenedLedger = {
   readonly exports: ExportReads;
   readonly tree: TreeReads;
   readonly backups: LedgerBackups;
+  readonly log: LogReads;
   readonly retention: LedgerRetention;
   readonly verdict: Verdict;
   /** The brokers that share the ledger; absent: it is shared with nobody. */

@@ -22,6 +22,7 @@ const ROLES = {
   viewer: RoleMessage.VIEWER,
   approver: RoleMessage.APPROVER,
   detector: RoleMessage.DETECTOR,
+  standby: RoleMessage.STANDBY,
   admin: RoleMessage.ADMIN,
 } as const satisfies Record<OperatorRole, RoleMessage>;
 

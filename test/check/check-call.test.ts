@@ -52,7 +52,7 @@ async function operatorIn({ world, entries }: Awaited<ReturnType<typeof checkSce
   return entry;
 }
 
-test.for(OPERATOR_ROLES.filter((role) => role !== "detector"))(
+test.for(OPERATOR_ROLES.filter((role) => role !== "detector" && role !== "standby"))(
   "an operator with the role %s asks about calls anywhere",
   async (role) => {
     const scene = await checkScene();
@@ -60,15 +60,18 @@ test.for(OPERATOR_ROLES.filter((role) => role !== "detector"))(
   },
 );
 
-test("a detector is told of no call, and uses up none that is counted", async () => {
-  const scene = await checkScene({ grant: counted(1) });
-  const detector = await operatorIn(scene, "detector");
-  await expect(scene.ask({}, callerBy(detector))).rejects.toMatchObject({ code: "NOT_ENTITLED" });
-  expect(await scene.decisions()).toMatchObject([
-    { effect: "deny", reason: "NOT_ENTITLED", callerEntryId: detector.entryId, granted: [] },
-  ]);
-  expect(await scene.ask()).toMatchObject({ effect: "allow", callsLeft: 0 });
-});
+test.for(["detector", "standby"] as const)(
+  "a %s is told of no call, and uses up none that is counted",
+  async (role) => {
+    const scene = await checkScene({ grant: counted(1) });
+    const asking = await operatorIn(scene, role);
+    await expect(scene.ask({}, callerBy(asking))).rejects.toMatchObject({ code: "NOT_ENTITLED" });
+    expect(await scene.decisions()).toMatchObject([
+      { effect: "deny", reason: "NOT_ENTITLED", callerEntryId: asking.entryId, granted: [] },
+    ]);
+    expect(await scene.ask()).toMatchObject({ effect: "allow", callsLeft: 0 });
+  },
+);
 
 const NO_SEARCH = `@id("all")
 permit (principal, action, resource);

@@ -11,7 +11,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a key that is misspelled",
     text: `${LEAST}data_direktory: /x\n`,
     findings: [
-      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, workers, ledger, log, tracing, authority, wit_svid, status_lists, ssf, nats, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
+      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, workers, ledger, standby, log, tracing, authority, wit_svid, status_lists, ssf, nats, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
     ],
   },
   {
@@ -311,7 +311,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     text: `${LEAST}entries:\n  - {kind: operator, name: '..', role: admin, selectors: ["unix:uid:1"]}\n  - {kind: operator, name: p, role: root, selectors: ["unix:uid:2"]}\n`,
     findings: [
       "stint.yaml:4:28: entries[0].name: expected 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-', and not '.' or '..'",
-      "stint.yaml:5:37: entries[1].role: expected one of viewer, approver, detector, admin",
+      "stint.yaml:5:37: entries[1].role: expected one of viewer, approver, detector, admin, standby",
     ],
   },
 ])("names place and expectation of $what", ({ text, findings }) => {

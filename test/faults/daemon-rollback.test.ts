@@ -5,9 +5,9 @@ import { decodeProtectedHeader } from "jose";
 import { describe, expect, test } from "vitest";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import type { Daemon } from "../daemon.ts";
-import { SEARCH } from "../e2e/entries.ts";
 import {
   closeStep,
+  cursorNow,
   eventsOf,
   issueJwt,
   keyIds,
@@ -16,6 +16,7 @@ import {
   READY,
   readiness,
   restarted,
+  resume,
   type Session,
   sessionWith,
   startOwnDaemon,
@@ -43,28 +44,6 @@ async function runOnAndPutBack(
 
 function kidOf(token: string): string {
   return decodeProtectedHeader(token).kid ?? "";
-}
-
-/** A watcher's place in the feed, after what is there now. */
-async function cursorNow({ revocations }: Session): Promise<Uint8Array> {
-  const watch = revocations.watch();
-  watch.send({ message: { case: "hello", value: { audiences: [SEARCH] } } });
-  watch.send({ message: { case: "ping", value: { nonce: Uint8Array.of(1) } } });
-  for await (const { message } of watch.responses) if (message.case === "pong") return message.value.cursor;
-  throw new Error("no pong");
-}
-
-/** How a watcher with this cursor begins, or why it is refused. */
-async function resume({ revocations }: Session, cursor: Uint8Array): Promise<string | undefined> {
-  const watch = revocations.watch();
-  watch.send({ message: { case: "hello", value: { audiences: [SEARCH], cursor } } });
-  watch.send({ message: { case: "ping", value: { nonce: Uint8Array.of(1) } } });
-  const cases: (string | undefined)[] = [];
-  for await (const { message } of watch.responses) {
-    cases.push(message.case);
-    if (message.case === "pong") break;
-  }
-  return cases.find((one) => one === "snapshot") ?? "resume";
 }
 
 describe("a ledger that was put back in time, its checkpoint staying", () => {

@@ -111,6 +111,28 @@ export async function eventsOf({ operator }: Session, type: string): Promise<rea
   return events.map((event) => JSON.parse(Buffer.from(event.canonical).toString())).reverse();
 }
 
+/** A watcher's place in the feed, after what is there now. */
+export async function cursorNow({ revocations }: Session): Promise<Uint8Array> {
+  const watch = revocations.watch();
+  watch.send({ message: { case: "hello", value: { audiences: [SEARCH] } } });
+  watch.send({ message: { case: "ping", value: { nonce: Uint8Array.of(1) } } });
+  for await (const { message } of watch.responses) if (message.case === "pong") return message.value.cursor;
+  throw new Error("no pong");
+}
+
+/** How a watcher with this cursor begins, or why it is refused. */
+export async function resume({ revocations }: Session, cursor: Uint8Array): Promise<string | undefined> {
+  const watch = revocations.watch();
+  watch.send({ message: { case: "hello", value: { audiences: [SEARCH], cursor } } });
+  watch.send({ message: { case: "ping", value: { nonce: Uint8Array.of(1) } } });
+  const cases: (string | undefined)[] = [];
+  for await (const { message } of watch.responses) {
+    cases.push(message.case);
+    if (message.case === "pong") break;
+  }
+  return cases.find((one) => one === "snapshot") ?? "resume";
+}
+
 export type Readiness = { readonly status: number; readonly ready: boolean; readonly reasons: readonly string[] };
 
 /** What `/readyz` says of what is issued. */

@@ -11,6 +11,7 @@ import { createEventReads } from "../../src/adapters/ledger-sqlite/reads/event-r
 import { createExportReads } from "../../src/adapters/ledger-sqlite/reads/export-reads.ts";
 import { createFeedReads } from "../../src/adapters/ledger-sqlite/reads/feed-reads.ts";
 import { createHistoryReads } from "../../src/adapters/ledger-sqlite/reads/history-reads.ts";
+import { createLogReads } from "../../src/adapters/ledger-sqlite/reads/log-reads.ts";
 import { createPolicyReads } from "../../src/adapters/ledger-sqlite/reads/policy-reads.ts";
 import { createProjectionReads } from "../../src/adapters/ledger-sqlite/reads/projection-reads.ts";
 import { createReader } from "../../src/adapters/ledger-sqlite/reads/reader.ts";
@@ -114,6 +115,7 @@ export async function openMemoryLedger(options: {
     history: createHistoryReads(reader),
     exports: createExportReads(reader),
     tree: createTreeReads(reader),
+    log: createLogReads(reader),
     backups: { copy: async () => fail(new TypeError("what is in memory alone is not backed up")) },
     retention,
     verdict: { kind: "trusted" },

@@ -87,6 +87,7 @@ test("the services and their methods", () => {
       "ProveConsistency",
       "Verify (server_streaming)",
       "Backup (server_streaming)",
+      "Follow (server_streaming)",
     ],
     "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
     "stint.v1.Risk": ["Set", "List"],
@@ -154,6 +155,7 @@ test("the numbers of every enum", () => {
       "2 OPERATOR_ROLE_APPROVER",
       "3 OPERATOR_ROLE_DETECTOR",
       "4 OPERATOR_ROLE_ADMIN",
+      "5 OPERATOR_ROLE_STANDBY",
     ],
     "stint.v1.PolicyOrigin": ["0 POLICY_ORIGIN_UNSPECIFIED", "1 POLICY_ORIGIN_CONFIG", "2 POLICY_ORIGIN_API"],
     "stint.v1.Reason": [

@@ -114,6 +114,6 @@ test("an entry is told with its origin and revision", () => {
 });
 
 test("each role keeps its number", () => {
-  expect(OPERATOR_ROLES.map((role) => operatorRoleMessageOf(role))).toEqual([1, 2, 3, 4]);
+  expect(OPERATOR_ROLES.map((role) => operatorRoleMessageOf(role))).toEqual([1, 2, 3, 4, 5]);
   expect(OPERATOR_ROLES.map((role) => operatorRoleOf(operatorRoleMessageOf(role)))).toEqual([...OPERATOR_ROLES]);
 });

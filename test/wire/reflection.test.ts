@@ -31,6 +31,7 @@ const servingReflection = () =>
       proveConsistency: (_call, answer) => answer(null, {}),
       verify: (call) => call.end(),
       backup: (call) => void call.end(),
+      follow: (call) => void call.end(),
     });
   });
 

@@ -144,7 +144,7 @@ export function createPrivately(path: string): void {
 }
 
 /** A new file is there after a power cut only once its directory has been written too. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const directory = openSync(path, "r");
   try {
     fsyncSync(directory);

@@ -126,7 +126,7 @@ export function openDurableStore(
     const opened = openWriter(driver, path);
     try {
       migrate(opened, readMigrations(), now, { freeBytes, progress: watch.upgrading });
-      verify(opened, path);
+      verifyAtStart(opened, path);
       checkNotMoved(opened);
       opened.pragma(`wal_autocheckpoint = ${autocheckpointPages}`);
       const log = mover === undefined ? undefined : createLogKeeper(opened, `${path}-wal`, mover);
@@ -284,7 +284,7 @@ function codeOf(thrown: unknown): string {
 }
 
 /** @throws BrokerError LEDGER_UNAVAILABLE when the database is not what was written */
-function verify(db: Connection, path: string): void {
+export function verifyAtStart(db: Connection, path: string): void {
   const isSmall = statSync(path).size <= INTEGRITY_CHECK_BYTES_MAX;
   for (const verifies of isSmall ? [verifyPages, verifyLog] : [verifyLog]) {
     const finding = verifies(db, "tail");

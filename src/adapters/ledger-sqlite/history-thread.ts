@@ -4,6 +4,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import type { ExportReads } from "../../ports/export-reads.ts";
 import type { Finding, VerificationProgress, VerificationWatch } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
+import type { LogReads } from "../../ports/log-reads.ts";
 import type { TreeReads } from "../../ports/tree-reads.ts";
 import { endable, type Loaded } from "./end-thread.ts";
 import type { RetentionReads } from "./reads/retention-reads.ts";
@@ -14,6 +15,7 @@ import { decodeError, type WireError } from "./thread-messages.ts";
 export type HistoryThread = HistoryReads &
   ExportReads &
   TreeReads &
+  LogReads &
   RetentionReads &
   SnapshotMaker & {
     verifyAll(watch?: VerificationWatch): Promise<Finding>;
@@ -29,6 +31,7 @@ type Read = {
     | keyof HistoryReads
     | keyof ExportReads
     | keyof TreeReads
+    | keyof LogReads
     | keyof SnapshotMaker
     | keyof RetentionReads
     | "verifyAll";
@@ -130,6 +133,8 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     inclusion: call("inclusion"),
     consistency: call("consistency"),
     tile: call("tile"),
+    logPage: call("logPage"),
+    snapshotChunks: call("snapshotChunks"),
     beginSnapshot: call("beginSnapshot"),
     nextChunks: call("nextChunks"),
     due: call("due"),

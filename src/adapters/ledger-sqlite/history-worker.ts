@@ -6,6 +6,7 @@ import { LOADED } from "./end-thread.ts";
 import type { FromHistory, HistoryData, ToHistory } from "./history-thread.ts";
 import { createExportReads } from "./reads/export-reads.ts";
 import { createHistoryReads } from "./reads/history-reads.ts";
+import { createLogReads } from "./reads/log-reads.ts";
 import { createReader } from "./reads/reader.ts";
 import { createRetentionReads } from "./reads/retention-reads.ts";
 import { createTreeReads } from "./reads/tree-reads.ts";
@@ -21,7 +22,8 @@ port.postMessage(LOADED satisfies FromHistory);
 const { directory } = workerData as HistoryData;
 const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
 const maker = { ...createSnapshotMaker(driver, reader), ...createRetentionReads(reader) };
-const reads = { ...createHistoryReads(reader), ...createExportReads(reader), ...createTreeReads(reader), ...maker };
+const ofLog = { ...createTreeReads(reader), ...createLogReads(reader) };
+const reads = { ...createHistoryReads(reader), ...createExportReads(reader), ...ofLog, ...maker };
 
 port.on("message", async (message: ToHistory) => {
   if (message === "close") {

@@ -159,6 +159,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       history,
       exports: history,
       tree: history,
+      log: history,
       backups,
       retention,
       verdict,

@@ -33,18 +33,34 @@ export function openRestored(driver: Driver, ledger: Connection): Connection {
   }
 }
 
+/** Whether all parts of a snapshot are there, as its event names them. */
+export function hasChunks(
+  ledger: Connection,
+  { through, chunks, rootHash }: Pick<SnapshotRow, "through" | "chunks" | "rootHash">,
+): boolean {
+  let range: CompactRange = EMPTY_RANGE;
+  for (const content of chunksIn(ledger, through)) range = withChunk(range, content);
+  return range.size === chunks && chunksRoot(range) === rootHash;
+}
+
+/** @throws BrokerError LEDGER_UNAVAILABLE where one is left out */
+function* chunksIn(ledger: Connection, through: number): Generator<Uint8Array> {
+  for (let from = 0; ; ) {
+    const page = ledger.all<SnapshotChunkRow>(SNAPSHOT.chunks, { through, from });
+    if (page.length === 0) return;
+    if (page[0]?.index !== from) throw snapshotDamaged();
+    for (const { content } of page) yield content;
+    from += page.length;
+  }
+}
+
 function restore(ledger: Connection, scratch: Connection, snapshot: SnapshotRow): void {
   let range: CompactRange = EMPTY_RANGE;
   scratch.exec("BEGIN");
   scratch.pragma("defer_foreign_keys = ON");
-  while (range.size < snapshot.chunks) {
-    const { through } = snapshot;
-    const page = ledger.all<SnapshotChunkRow>(SNAPSHOT.chunks, { through, from: range.size });
-    if (page[0]?.index !== range.size) throw snapshotDamaged();
-    for (const { content } of page) {
-      range = withChunk(range, content);
-      putChunk(scratch, content);
-    }
+  for (const content of chunksIn(ledger, snapshot.through)) {
+    range = withChunk(range, content);
+    putChunk(scratch, content);
   }
   if (range.size !== snapshot.chunks || chunksRoot(range) !== snapshot.rootHash) throw snapshotDamaged();
   scratch.exec("COMMIT");

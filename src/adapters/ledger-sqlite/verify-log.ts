@@ -141,7 +141,7 @@ function isStored(db: Connection, node: TreeNode): boolean {
  *
  * @returns `undefined` when hashes that should be there are not.
  */
-function rangeAt(db: Connection, size: number): CompactRange | undefined {
+export function rangeAt(db: Connection, size: number): CompactRange | undefined {
   let range = EMPTY_RANGE;
   for (const level of LEVELS) {
     const first = range.size / 2 ** level;

@@ -2,11 +2,13 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type ProvePorts, prove, proveConsistency } from "../../audit/prove.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
 import type { Actor } from "../../domain/actor.ts";
-import { invalidField } from "../../domain/errors.ts";
+import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { checkReason } from "../../domain/recorded-reason.ts";
 import type {
   LedgerBackupRequest,
   LedgerBackupResponseSchema,
+  LedgerFollowRequest,
+  LedgerFollowResponseSchema,
   Ledger as LedgerService,
   LedgerVerifyRequest,
   LedgerVerifyResponseSchema,
@@ -20,11 +22,16 @@ import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { fewAtOnce } from "./few-at-once.ts";
 import { backupMessages } from "./ledger-backup.ts";
+import { followMessages, type LedgerFollowPorts } from "./ledger-follow.ts";
 import { operatorActor } from "./revocations.ts";
 import { serverStreaming } from "./streaming.ts";
 
 export type LedgerPorts = Pick<ProvePorts, "tree"> & {
-  readonly ledger: Pick<Ledger, "head">;
+  readonly ledger: Pick<Ledger, "head" | "follow">;
+  readonly log: LedgerFollowPorts["log"];
+  readonly clock: LedgerFollowPorts["clock"];
+  /** Whether several brokers share the log. */
+  readonly isShared: boolean;
   readonly verifyAll: OpenedLedger["verifyAll"];
   readonly checkpoints: ProvePorts["checkpoints"] & { verifierKey(epoch: string): string };
   readonly backups: LedgerBackups;
@@ -35,12 +42,17 @@ export type LedgerPorts = Pick<ProvePorts, "tree"> & {
 
 /** Another would read the same disk at the same time, and find the same. */
 const VERIFICATIONS_MAX = 1;
+/** Each reads what is recorded once more. */
+const STANDBYS_MAX = 4;
+/** Whoever keeps a copy sees all of the ledger: more than any one answer of history. */
+const COPYING = ["admin", "standby"] as const;
 const ID_LENGTH_MAX = 128;
 
 type VerifyMessage = MessageInitShape<typeof LedgerVerifyResponseSchema>;
 
 export function ledgerHandlers(endpoint: Endpoint, ports: LedgerPorts): HandlersOf<typeof LedgerService> {
   const places = fewAtOnce(VERIFICATIONS_MAX, "verifications");
+  const standbys = fewAtOnce(STANDBYS_MAX, "standbys");
   return {
     get: unary(endpoint, "Ledger.Get", async (_request, caller) => {
       checkMayLook(caller);
@@ -87,9 +99,24 @@ export function ledgerHandlers(endpoint: Endpoint, ports: LedgerPorts): Handlers
       endpoint,
       "Ledger.Backup",
       async function* (_request, { caller }) {
-        // All of the ledger: more than any one answer of history, so for whoever administers it.
-        operatorActor(caller, ["admin"]);
+        operatorActor(caller, COPYING);
         yield* backupMessages(ports.backups);
+      },
+    ),
+    follow: serverStreaming<LedgerFollowRequest, typeof LedgerFollowResponseSchema>(
+      endpoint,
+      "Ledger.Follow",
+      async function* ({ afterSequence }, { caller, signal }) {
+        operatorActor(caller, COPYING);
+        // Whoever promoted a copy of it would have two logs that go on.
+        if (ports.isShared)
+          throw new BrokerError("NOT_SERVING", "the log is in PostgreSQL, which has standbys of its own");
+        const leave = standbys.enter();
+        try {
+          yield* followMessages(Number(afterSequence), ports, signal);
+        } finally {
+          leave();
+        }
       },
     ),
   };

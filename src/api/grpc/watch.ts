@@ -259,8 +259,16 @@ async function resumePoint(bytes: Uint8Array, ports: FeedPorts): Promise<Cursor 
   const cursor = openCursor(ports.seal, bytes);
   if (cursor === undefined) throw invalidField("cursor", "one that this broker gave, or none");
   // The watcher may come from a broker that has recorded something since.
-  if (cursor.sequence > ports.ledger.head().sequence) await ports.confirmed();
+  const known = ports.ledger.head();
+  if (cursor.sequence > known.sequence || cursor.epoch > known.epoch) await ports.confirmed();
   const head = ports.ledger.head();
+  // Ids of epochs are in the order of time: somebody accepted a later state of this ledger elsewhere, and this one is over.
+  if (cursor.epoch > head.epoch) {
+    ports.rolledBack(
+      `a watcher has seen a later epoch, ${cursor.epoch}: the ledger goes on elsewhere, or was put back`,
+    );
+    throw new BrokerError("NOT_SERVING", "the ledger is of an earlier epoch than this watcher has seen");
+  }
   if (cursor.epoch === head.epoch && cursor.sequence > head.sequence) {
     ports.rolledBack(`a watcher has seen sequence ${cursor.sequence}, the ledger ends at ${head.sequence}`);
     throw new BrokerError("NOT_SERVING", "the ledger is behind what this watcher has seen");

@@ -1,6 +1,15 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ThreadsAhead } from "../../main/threads-ahead.ts";
-import { moveLedger, rebuildLedger, runDaemon, type Validated, validateConfig } from "../../main.ts";
+import {
+  moveLedger,
+  type Promoted,
+  promoteStandby,
+  rebuildLedger,
+  runDaemon,
+  runStandby,
+  type Validated,
+  validateConfig,
+} from "../../main.ts";
 import { EXIT, ExitStatus, Failure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
 import { readVersion } from "../output/version.ts";
@@ -22,11 +31,23 @@ const program = createProgram("stintd", context)
 addSettings(
   program.command("run").description("serve until SIGTERM or SIGINT; SIGHUP reads configuration and files again"),
 ).action(async (options: Options) => {
-  // A person is told in a sentence; the log of a daemon is JSON from its first line to its last.
-  const isAttended = process.stderr.isTTY;
-  await runDaemon({ ...requestOf(options), isAttended, onHangup, ahead: threads }).catch((thrown: unknown) => {
-    throw isAttended ? failureToStart(thrown) : new ExitStatus(EXIT.refused);
-  });
+  await attended((isAttended) => runDaemon({ ...requestOf(options), isAttended, onHangup, ahead: threads }));
+});
+
+addSettings(
+  program
+    .command("standby")
+    .description(
+      "keep a copy of another broker's ledger, and follow it until SIGTERM or SIGINT: see standby in the configuration",
+    ),
+).action((options: Options) => attended((isAttended) => runStandby({ ...requestOf(options), isAttended })));
+
+addSettings(
+  program
+    .command("promote")
+    .description("make a broker's data directory of a standby's, while the standby does not run: its primary is gone"),
+).action(async (options: Options) => {
+  context.out.write(describePromoted(await orFail(promoteStandby(requestOf(options)))));
 });
 
 addSettings(
@@ -111,6 +132,14 @@ function requestOf(options: Options): Parameters<typeof validateConfig>[0] {
   return { configPath: options.config, environment: process.env, flags: options.set ?? {} };
 }
 
+/** A person is told in a sentence; the log of a daemon is JSON from its first line to its last. */
+async function attended(run: (isAttended: boolean) => Promise<void>): Promise<void> {
+  const isAttended = process.stderr.isTTY;
+  await run(isAttended).catch((thrown: unknown) => {
+    throw isAttended ? failureToStart(thrown) : new ExitStatus(EXIT.refused);
+  });
+}
+
 function failureToStart(thrown: unknown): Failure {
   return new Failure(thrown instanceof Error ? thrown.message : String(thrown), EXIT.refused, { cause: thrown });
 }
@@ -122,6 +151,20 @@ async function orFail<T>(outcome: Promise<T>): Promise<T> {
   } catch (thrown) {
     throw failureToStart(thrown);
   }
+}
+
+function describePromoted({ of, heard, head }: Promoted): string {
+  const missing = heard === undefined ? 0 : Math.max(0, heard.newest - head.sequence);
+  const behind = missing === 0 ? "all of which are here" : `of which ${missing} are missing here`;
+  const last =
+    heard === undefined
+      ? `${of} was never heard`
+      : `${of} was heard last at ${new Date(heard.at / 1_000).toISOString()}, and had ${heard.newest} events, ${behind}; ` +
+        "what it recorded after that is lost";
+  return (
+    `promoted: the ledger ends at event ${head.sequence} of ${head.epoch}\n${last}\n` +
+    "a broker that starts on it issues nothing until it is accepted: stint ledger accept-restore --reason …\n"
+  );
 }
 
 /** Of a class of which nothing is due there is nothing to say. */

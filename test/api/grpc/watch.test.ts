@@ -183,14 +183,17 @@ test.for([
   expect(served.receipts.watchers().map((one) => one.acknowledged)).toEqual([0]);
 });
 
-test("an authentic cursor ahead of the ledger is told as a rollback, one of another epoch is not", async () => {
+test("an authentic cursor ahead of the ledger, or of a later epoch, is told as a rollback; one of an earlier epoch is not", async () => {
   const served = await serve();
   const ahead = headOf(served) + 1;
   const failure = await watch(served, { cursor: served.cursorAt(ahead) }).failure();
   expect(failure).toMatchObject({ reason: "NOT_SERVING" });
   expect(served.faults).toEqual([expect.stringContaining(`${ahead}`)]);
-  await watch(served, { cursor: served.cursorAt(ahead, "epoch_other") }).first("snapshot");
+  await watch(served, { cursor: served.cursorAt(ahead, "epoch_") }).first("snapshot");
   expect(served.faults).toHaveLength(1);
+  const later = await watch(served, { cursor: served.cursorAt(1, "epoch_later") }).failure();
+  expect(later).toMatchObject({ reason: "NOT_SERVING" });
+  expect(served.faults).toEqual([served.faults[0], expect.stringContaining("a later epoch, epoch_later")]);
 });
 
 test("a watcher that does not read is cut off at its backlog, and slows neither the closes nor the others", async () => {

@@ -72,11 +72,11 @@ function hashesOf(db: Connection, level: number, first: number, count: number): 
 }
 
 /** What it said is gone; that it was there, and its hash, are not. */
-function pruned({ sequence, leafHash }: StoredEvent): BrokerError {
+export function pruned({ sequence, leafHash }: StoredEvent): BrokerError {
   const metadata = { sequence: String(sequence), leaf_hash: Buffer.from(leafHash).toString("hex") };
   return new BrokerError("PRUNED", `what event ${sequence} said was deleted when its time was over`, { metadata });
 }
 
-function missing(): BrokerError {
+export function missing(): BrokerError {
   return new BrokerError("LEDGER_UNAVAILABLE", "the ledger is damaged: what a proof takes is missing");
 }

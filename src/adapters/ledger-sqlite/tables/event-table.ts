@@ -97,6 +97,8 @@ export const EPOCH = {
   insert: `
     INSERT INTO epoch (sequence, epoch, reason, started_at_us) VALUES (@sequence, @epoch, @reason, @at)`,
   newest: "SELECT epoch FROM epoch ORDER BY sequence DESC LIMIT 1",
+  /** As it was with an event. */
+  at: "SELECT epoch FROM epoch WHERE sequence <= @sequence ORDER BY sequence DESC LIMIT 1",
 } as const;
 
 const decoder = new TextDecoder();

@@ -350,7 +350,7 @@ export declare const Authorizations: GenService<{
    * Whether one call of a tool may be made at this moment, with the credential that came with it. The answer is on record
    * before it is given, and an allowed call has been counted: whoever asks must make the call once, or not at all.
    *
-   * For verifiers, about their own audiences alone, and for operators with any role but detector. That the credential's presenter possesses what it is bound to is for the caller
+   * For verifiers, about their own audiences alone, and for operators with any role but detector and standby. That the credential's presenter possesses what it is bound to is for the caller
    * to have checked.
    *
    * @generated from rpc stint.v1.Authorizations.Check

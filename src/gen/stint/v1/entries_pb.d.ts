@@ -649,6 +649,13 @@ export enum OperatorRole {
    * @generated from enum value: OPERATOR_ROLE_ADMIN = 4;
    */
   ADMIN = 4,
+
+  /**
+   * A standby's: takes a copy of the ledger and follows it, and may do nothing else.
+   *
+   * @generated from enum value: OPERATOR_ROLE_STANDBY = 5;
+   */
+  STANDBY = 5,
 }
 
 /**

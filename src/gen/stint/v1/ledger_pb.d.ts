@@ -448,6 +448,132 @@ export declare type LedgerCopied = Message<"stint.v1.LedgerCopied"> & {
 export declare const LedgerCopiedSchema: GenMessage<LedgerCopied>;
 
 /**
+ * @generated from message stint.v1.LedgerFollowRequest
+ */
+export declare type LedgerFollowRequest = Message<"stint.v1.LedgerFollowRequest"> & {
+  /**
+   * The newest event that the caller has; 0: none.
+   *
+   * @generated from field: uint64 after_sequence = 1;
+   */
+  afterSequence: bigint;
+};
+
+/**
+ * Describes the message stint.v1.LedgerFollowRequest.
+ * Use `create(LedgerFollowRequestSchema)` to create a new message.
+ */
+export declare const LedgerFollowRequestSchema: GenMessage<LedgerFollowRequest>;
+
+/**
+ * @generated from message stint.v1.LedgerFollowResponse
+ */
+export declare type LedgerFollowResponse = Message<"stint.v1.LedgerFollowResponse"> & {
+  /**
+   * @generated from oneof stint.v1.LedgerFollowResponse.message
+   */
+  message: {
+    /**
+     * @generated from field: stint.v1.LedgerPage page = 1;
+     */
+    value: LedgerPage;
+    case: "page";
+  } | {
+    /**
+     * Comes before the page with the event of the snapshot.
+     *
+     * @generated from field: stint.v1.LedgerSnapshotChunk chunk = 2;
+     */
+    value: LedgerSnapshotChunk;
+    case: "chunk";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stint.v1.LedgerFollowResponse.
+ * Use `create(LedgerFollowResponseSchema)` to create a new message.
+ */
+export declare const LedgerFollowResponseSchema: GenMessage<LedgerFollowResponse>;
+
+/**
+ * @generated from message stint.v1.LedgerPage
+ */
+export declare type LedgerPage = Message<"stint.v1.LedgerPage"> & {
+  /**
+   * The bytes that were hashed, in order, none left out. The first page has none and says what the tree is at the caller's sequence; others
+   * without any come once a second where nothing is recorded.
+   *
+   * @generated from field: repeated bytes events = 1;
+   */
+  events: Uint8Array[];
+
+  /**
+   * The ledger as it is with the last of these events. Where the caller has more events than the ledger, as the ledger is.
+   *
+   * @generated from field: string epoch = 2;
+   */
+  epoch: string;
+
+  /**
+   * @generated from field: uint64 sequence = 3;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: bytes root_hash = 4;
+   */
+  rootHash: Uint8Array;
+
+  /**
+   * Of the newest event that is recorded.
+   *
+   * @generated from field: uint64 newest_sequence = 5;
+   */
+  newestSequence: bigint;
+
+  /**
+   * Number of the newest migration of the ledger's tables: who knows fewer may not know what an event says.
+   *
+   * @generated from field: uint32 schema = 6;
+   */
+  schema: number;
+};
+
+/**
+ * Describes the message stint.v1.LedgerPage.
+ * Use `create(LedgerPageSchema)` to create a new message.
+ */
+export declare const LedgerPageSchema: GenMessage<LedgerPage>;
+
+/**
+ * A part of the tables that a snapshot keeps of events that are pruned.
+ *
+ * @generated from message stint.v1.LedgerSnapshotChunk
+ */
+export declare type LedgerSnapshotChunk = Message<"stint.v1.LedgerSnapshotChunk"> & {
+  /**
+   * @generated from field: uint64 through_sequence = 1;
+   */
+  throughSequence: bigint;
+
+  /**
+   * @generated from field: uint32 index = 2;
+   */
+  index: number;
+
+  /**
+   * @generated from field: bytes content = 3;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message stint.v1.LedgerSnapshotChunk.
+ * Use `create(LedgerSnapshotChunkSchema)` to create a new message.
+ */
+export declare const LedgerSnapshotChunkSchema: GenMessage<LedgerSnapshotChunk>;
+
+/**
  * The ledger's own administration.
  *
  * @generated from service stint.v1.Ledger
@@ -513,7 +639,7 @@ export declare const Ledger: GenService<{
     output: typeof LedgerVerifyResponseSchema;
   },
   /**
-   * A verified copy of the ledger, made while it goes on: how far it is, then what it is, then its bytes. For the role admin.
+   * A verified copy of the ledger, made while it goes on: how far it is, then what it is, then its bytes. For the roles admin and standby.
    *
    * @generated from rpc stint.v1.Ledger.Backup
    */
@@ -521,6 +647,17 @@ export declare const Ledger: GenService<{
     methodKind: "server_streaming";
     input: typeof LedgerBackupRequestSchema;
     output: typeof LedgerBackupResponseSchema;
+  },
+  /**
+   * Every event after a sequence, then each as it is recorded, with the tree that they give: for whoever keeps a copy up with the ledger.
+   * For the roles admin and standby. Fails with PRUNED where the content of one of them is deleted: then a new copy has to be taken.
+   *
+   * @generated from rpc stint.v1.Ledger.Follow
+   */
+  follow: {
+    methodKind: "server_streaming";
+    input: typeof LedgerFollowRequestSchema;
+    output: typeof LedgerFollowResponseSchema;
   },
 }>;
 

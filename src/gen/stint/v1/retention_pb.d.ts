@@ -331,7 +331,7 @@ export declare const DueEventsSchema: GenMessage<DueEvents>;
  */
 export declare const Retention: GenService<{
   /**
-   * For operators with any role but detector.
+   * For operators with any role but detector and standby.
    *
    * @generated from rpc stint.v1.Retention.Get
    */

@@ -499,7 +499,7 @@ export declare const Tools: GenService<{
     output: typeof ToolsReportResponseSchema;
   },
   /**
-   * Newest first. For operators with any role but detector, as Get is.
+   * Newest first. For operators with any role but detector and standby, as Get is.
    *
    * @generated from rpc stint.v1.Tools.List
    */

@@ -1,0 +1,217 @@
+import { createHash } from "node:crypto";
+import { renameSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { BrokerError } from "../../domain/errors.ts";
+import { rootOf } from "../../domain/merkle-tree.ts";
+import type { SnapshotTaken } from "../../domain/retention-event.ts";
+import type { UnixMicros } from "../../domain/time.ts";
+import type { Head } from "../../ports/ledger.ts";
+import type { CopyFacts, FollowedPage, StandbyLedger } from "../../ports/standby.ts";
+import { removeCopy } from "./backup.ts";
+import { type Connection, DATABASE_FILE, openCopy, openWriter, syncDirectory } from "./connection.ts";
+import { type Driver, loadDriver } from "./driver.ts";
+import { verifyAtStart } from "./durable-store.ts";
+import { lockDirectory } from "./lock.ts";
+import { headOf, readState, takeEvent, writeHead } from "./log.ts";
+import { migrate, readMigrations } from "./migrate.ts";
+import { copyDamaged } from "./shared-copy.ts";
+import { hasChunks, writeChunks } from "./snapshot.ts";
+import { faultOf } from "./sqlite-fault.ts";
+import { BACKUP_MARK } from "./tables/backup-mark-table.ts";
+import { eventOf, sizeOf } from "./tables/event-table.ts";
+import { rangeAt, verifyLog, verifyPages } from "./verify-log.ts";
+
+/** Where a copy lies until it is whole. */
+const PART_FILE = "ledger.copy";
+
+/**
+ * Opens the directory of a standby's copy behind its lock, and the copy where there is one.
+ *
+ * @throws BrokerError NOT_SERVING when another process has the directory, or the copy is a newer version's; LEDGER_UNAVAILABLE when it is
+ *   damaged
+ */
+export async function openStandbyLedger(directory: string, now: () => UnixMicros): Promise<StandbyLedger> {
+  const driver = await loadDriver();
+  const path = join(directory, DATABASE_FILE);
+  const part = join(directory, PART_FILE);
+  const unlock = lockDirectory(driver, directory);
+  let copy: Copy | undefined;
+  try {
+    removeCopy(part);
+    if (statSync(path, { throwIfNoEntry: false }) !== undefined) copy = openWhole(driver, path, now);
+  } catch (thrown) {
+    unlock();
+    throw thrown;
+  }
+
+  return {
+    head: () => copy?.head(),
+    async replace({ chunks, facts }) {
+      try {
+        const sha256 = await written(part, chunks);
+        const said = facts();
+        if (sha256 !== said.sha256) throw copyDamaged("the copy is not what the primary verified");
+        verifyWhole(driver, part, { said, before: copy?.head(), now: now() });
+      } catch (thrown) {
+        removeCopy(part);
+        throw thrown;
+      }
+      // The last connection moves the write-ahead log into the database, and removes it.
+      copy?.close();
+      copy = undefined;
+      renameSync(part, path);
+      syncDirectory(directory);
+      copy = openWhole(driver, path, now);
+    },
+    keepChunk: (chunk) => opened(copy).keepChunk(chunk),
+    take: (page) => opened(copy).take(page),
+    close() {
+      copy?.close();
+      unlock();
+    },
+  };
+}
+
+function opened(copy: Copy | undefined): Copy {
+  if (copy === undefined) throw new BrokerError("NOT_SERVING", "there is no whole copy yet");
+  return copy;
+}
+
+type Copy = Pick<StandbyLedger, "keepChunk" | "take" | "close"> & { head(): Head };
+
+function openWhole(driver: Driver, path: string, now: () => UnixMicros): Copy {
+  const db = openWriter(driver, path);
+  try {
+    migrate(db, readMigrations(), now());
+    verifyAtStart(db, path);
+    return copyIn(db, now);
+  } catch (thrown) {
+    db.close();
+    throw thrown;
+  }
+}
+
+function copyIn(db: Connection, now: () => UnixMicros): Copy {
+  const schema = readMigrations().length;
+  let state = readState(db);
+
+  /** In one transaction with the events, so that however far the copy has come, it is marked there. */
+  function append({ events, head }: FollowedPage): void {
+    let next = state;
+    for (const canonical of events) {
+      const event = eventOf(canonical);
+      next = takeEvent(db, next, canonical);
+      if (event.type === "snapshot.taken") checkChunks(db, event);
+    }
+    if (!isSame(headOf(next), head)) {
+      throw copyDamaged(`the events from ${state.range.size + 1} on do not give the tree that the primary names`);
+    }
+    writeHead(db, next);
+    db.run(BACKUP_MARK.put, { sequence: head.sequence, madeAt: now() });
+    db.run("COMMIT");
+    state = next;
+  }
+
+  return {
+    head: () => headOf(state),
+    keepChunk({ through, index: first, content }) {
+      try {
+        writeChunks(db, { kind: "keep", through, first, chunks: [content] });
+      } catch (thrown) {
+        throw refusalOf(thrown);
+      }
+    },
+    take(page) {
+      if (page.schema > schema) {
+        throw new BrokerError(
+          "NOT_SERVING",
+          "the primary is a newer version: this standby has to be brought up to it first",
+        );
+      }
+      const own = headOf(state);
+      if (page.events.length === 0) return checkContinued(own, page.head);
+      try {
+        db.run("BEGIN IMMEDIATE");
+        append(page);
+      } catch (thrown) {
+        if (db.inTransaction()) db.run("ROLLBACK");
+        throw refusalOf(thrown);
+      }
+    },
+    close: () => db.close(),
+  };
+}
+
+/** A ledger of which this copy has all that it has, and no other event at any place. */
+function checkContinued(own: Head, primary: Head): void {
+  if (isSame(own, primary)) return;
+  const why =
+    primary.sequence < own.sequence
+      ? `it ends at event ${primary.sequence}, and this copy of it at ${own.sequence}`
+      : `up to event ${own.sequence} it is not what this copy of it is`;
+  throw new BrokerError("LEDGER_UNAVAILABLE", `the ledger of the primary went back in time, or is another: ${why}`);
+}
+
+function isSame(one: Head, other: Head): boolean {
+  return (
+    one.epoch === other.epoch && one.sequence === other.sequence && Buffer.compare(one.rootHash, other.rootHash) === 0
+  );
+}
+
+/** Parts of any other snapshot go, as they do at the primary. */
+function checkChunks(db: Connection, { through, chunks, rootHash }: SnapshotTaken): void {
+  if (!hasChunks(db, { through, chunks, rootHash })) throw copyDamaged("the snapshot is not the one that was recorded");
+  for (;;) if (writeChunks(db, { kind: "forget", made: through }) === 0) return;
+}
+
+/** Whatever the disk refuses is another matter than what the primary has sent. */
+function refusalOf(thrown: unknown): unknown {
+  const fault = faultOf(thrown);
+  if (thrown instanceof BrokerError || (fault !== undefined && fault !== "constraint" && fault !== "full"))
+    return thrown;
+  if (fault === "full") return new BrokerError("LEDGER_UNAVAILABLE", "the disk of this copy is full");
+  return copyDamaged("an event does not follow from those before it");
+}
+
+/** @returns the SHA-256 of what was written, hexadecimal. */
+async function written(path: string, chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const digest = createHash("sha256");
+  const file = await open(path, "wx", 0o600);
+  try {
+    for await (const chunk of chunks) {
+      digest.update(chunk);
+      await file.writeFile(chunk);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return digest.digest("hex");
+}
+
+function verifyWhole(
+  driver: Driver,
+  path: string,
+  { said, before, now }: { readonly said: CopyFacts; readonly before: Head | undefined; readonly now: UnixMicros },
+): void {
+  const db = openCopy(driver, path);
+  try {
+    if (!isSame(headOf(readState(db)), said.head)) throw copyDamaged("the copy ends elsewhere than the primary says");
+    const findings = [verifyPages(db), verifyLog(db, "all")];
+    for (const finding of findings) if (finding.kind === "damaged") throw copyDamaged(finding.reason);
+    if (before !== undefined) checkContinued(before, headAt(db, before));
+    migrate(db, readMigrations(), now);
+    db.run(BACKUP_MARK.put, { sequence: said.head.sequence, madeAt: now });
+  } finally {
+    db.close();
+  }
+}
+
+/** The ledger as it was when it had as many events as a copy, or as it is where it never had; the epoch is the copy's. */
+function headAt(db: Connection, { epoch, sequence: wanted }: Head): Head {
+  const sequence = Math.min(wanted, sizeOf(db));
+  const range = rangeAt(db, sequence);
+  if (range === undefined) throw copyDamaged("stored hashes are missing");
+  return { epoch, sequence, rootHash: rootOf(range) };
+}
