@@ -5,6 +5,7 @@ import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
 import type { OpaConfig } from "../config/external-policy-section.ts";
 import type { Clock } from "../ports/clock.ts";
+import { serverTrustOf } from "../sdk/runtime/attestation-trust.ts";
 import { checkInForce } from "./certificate-life.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
 import { exchangeFiles } from "./exchanges.ts";
@@ -82,6 +83,15 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   if (config.nats !== undefined) {
     const { setting, paths, read } = natsFiles(config.nats);
     if (paths.length > 0) checks.push({ key: setting, isPrivate: true, check: read });
+  }
+  if (config.standby !== undefined) {
+    const { bundle: bundleFile, ...identity } = config.standby;
+    // A broker that runs does not look at them.
+    const ofIdentity = certificateOf("standby.identity", identity, ports.clock);
+    checks.push(...ofIdentity.map((check) => ({ ...check, isOptional: true })), {
+      ...{ key: "standby.bundle", isOptional: true },
+      check: () => serverTrustOf({ trustDomain: config.trustDomain, bundleFile }, undefined),
+    });
   }
   const ofEvents = securityEventFiles(config.ssf.receive, ports.clock);
   if (ofEvents !== undefined) checks.push({ key: ofEvents.setting, check: ofEvents.read });

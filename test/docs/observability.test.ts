@@ -4,7 +4,9 @@ import { parser } from "@prometheus-io/lezer-promql";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { createMetrics, type MetricsSources } from "../../src/adapters/metrics-prom/metrics-prom.ts";
+import { createStandbyMetrics } from "../../src/adapters/metrics-prom/standby-metrics.ts";
 import { AUTHORITY_STATES } from "../../src/domain/authority.ts";
+import type { UnixMicros } from "../../src/domain/time.ts";
 
 // Goal: no alert and no panel asks for a metric, or by a label, that the broker does not have: such a rule never fires, and nobody
 // notices. And every metric of the broker is explained.
@@ -43,9 +45,15 @@ const SOURCES: MetricsSources = {
 
 type Known = { readonly type: string; readonly labels: readonly string[] };
 
-/** What the registry has, by the names that samples have. */
+const OF_BROKER = createMetrics(SOURCES).registry;
+const OF_STANDBY = createStandbyMetrics(() => ({ now: 0 as UnixMicros }));
+
+/** What broker and standby have, by the names that samples have. */
 async function known(): Promise<ReadonlyMap<string, Known>> {
-  const { registry } = createMetrics(SOURCES);
+  return new Map([...(await knownTo(OF_BROKER)), ...(await knownTo(OF_STANDBY))]);
+}
+
+async function knownTo(registry: typeof OF_BROKER): Promise<ReadonlyMap<string, Known>> {
   const types = new Map((await registry.getMetricsAsJSON()).map(({ name, type }) => [name, String(type)]));
   const metrics = registry.getMetricsAsArray() as unknown as readonly {
     name: string;
@@ -126,9 +134,11 @@ describe("alerts and dashboard", () => {
   });
 });
 
-test("every metric of the broker is in the guide, with its labels", async () => {
-  const guide = textOf("guides/operator.md");
-  const { registry } = createMetrics(SOURCES);
+test.for([
+  { of: "the broker", registry: OF_BROKER, page: "guides/operator.md" },
+  { of: "a standby", registry: OF_STANDBY, page: "guides/standby.md" },
+])("every metric of $of is in the guide, with its labels", ({ registry, page }) => {
+  const guide = textOf(page);
   const metrics = registry.getMetricsAsArray() as unknown as readonly {
     name: string;
     labelNames?: readonly string[];

@@ -67,6 +67,8 @@ describeWithPostgres("two brokers on one log in PostgreSQL", { timeout: TIMEOUT_
     const ids = (listed: typeof ofA) => listed?.authorities.map(({ authorityId }) => authorityId).sort();
     expect(ids(ofA)?.length).toBeGreaterThanOrEqual(8);
     expect(ids(ofB)).toEqual(ids(ofA));
+    // A copy of such a log that somebody promotes would be a second truth.
+    await expect(a.operator.ledger.follow({}).next()).rejects.toMatchObject({ reason: "NOT_SERVING" });
     // The opener is a process of both machines, which are one.
     expect(await b.runtime.token(step, SEARCH)).toMatch(/^ey/);
     await b.runtime.close(step);

@@ -95,6 +95,16 @@ describe("a file that a setting names", () => {
     expect(warnings).toEqual([{ key: "federation.web_roots", message: expect.stringContaining("ENOENT") }]);
   });
 
+  test("and that a standby alone would read is warned of: a broker runs without it", async () => {
+    const identity = { certificate: "/nowhere/machine.crt", private_key: "/nowhere/machine.key" };
+    const of = { of: "stint-1:8445", attestation: "stint-1:8446", bundle: "/nowhere/bundle.json", identity };
+    const { warnings } = await configured(() => ({ standby: of })).validate();
+    expect(warnings).toEqual([
+      expect.objectContaining({ key: "standby.identity.certificate" }),
+      expect.objectContaining({ key: "standby.bundle" }),
+    ]);
+  });
+
   test.runIf(process.geteuid?.() === 0)("and that is the daemon's alone is not judged as another user", async () => {
     const { data, validate } = configured((at) => ({
       upstream_authority: { disk: { certificate: join(at, "root.pem"), private_key: join(at, "root.key") } },
