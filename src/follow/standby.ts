@@ -34,6 +34,8 @@ export type StandbyPorts = {
 
 /** A primary that is not heard of for so long is gone, or the connection to it is broken. */
 const SILENCE_MS = 10_000;
+/** The same while it makes a copy and verifies it, of which it says little. */
+const COPY_SILENCE_MS = 15 * 60_000;
 const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 5_000;
 
@@ -61,36 +63,49 @@ export function keepStandby({ ledger, primary, clock, changed }: StandbyPorts): 
     };
   }
 
-  async function copy(signal: AbortSignal): Promise<void> {
-    const taking = "a whole copy is being taken";
-    tell(mustCopy && why !== undefined ? `${why}: ${taking}` : taking);
-    const taken = primary.copy(signal);
-    await ledger.replace(taken);
-    mustCopy = false;
-    heard = { newest: taken.facts().head.sequence, at: clock.now() };
-  }
-
-  async function follow(after: number): Promise<void> {
+  /** Works with what comes by a call that is given up once nothing has come for so long. */
+  async function heeding(
+    silenceMs: number,
+    work: (signal: AbortSignal, came: () => void) => Promise<void>,
+  ): Promise<void> {
     const silent = new AbortController();
-    const signal = AbortSignal.any([closed.signal, silent.signal]);
-    const giveUp = () => silent.abort(new BrokerError("NOT_SERVING", `nothing was heard for ${SILENCE_MS / 1_000} s`));
-    let cancel = clock.schedule(SILENCE_MS, giveUp);
+    const why = `nothing was heard of the primary for ${silenceMs / 1_000} s`;
+    const giveUp = () => silent.abort(new BrokerError("NOT_SERVING", why));
+    let cancel = clock.schedule(silenceMs, giveUp);
     try {
-      for await (const part of primary.follow(after, signal)) {
+      await work(AbortSignal.any([closed.signal, silent.signal]), () => {
         cancel();
-        if (part.kind === "chunk") {
-          ledger.keepChunk(part.chunk);
-        } else {
-          ledger.take(part.page);
-          heard = { newest: part.page.newest, at: clock.now() };
-          pauseMs = PAUSE_MS_MIN;
-          tell(undefined);
-        }
-        cancel = clock.schedule(SILENCE_MS, giveUp);
-      }
+        cancel = clock.schedule(silenceMs, giveUp);
+      });
     } finally {
       cancel();
     }
+  }
+
+  async function copy(): Promise<void> {
+    const taking = "a whole copy is being taken";
+    tell(mustCopy && why !== undefined ? `${why}: ${taking}` : taking);
+    await heeding(COPY_SILENCE_MS, async (signal, came) => {
+      const { chunks, facts } = primary.copy(signal);
+      await ledger.replace({ chunks: each(chunks, came), facts });
+      heard = { newest: facts().head.sequence, at: clock.now() };
+    });
+    mustCopy = false;
+  }
+
+  async function follow(after: number): Promise<void> {
+    await heeding(SILENCE_MS, async (signal, came) => {
+      for await (const part of each(primary.follow(after, signal), came)) {
+        if (part.kind === "chunk") {
+          ledger.keepChunk(part.chunk);
+          continue;
+        }
+        ledger.take(part.page);
+        heard = { newest: part.page.newest, at: clock.now() };
+        pauseMs = PAUSE_MS_MIN;
+        tell(undefined);
+      }
+    });
     throw new BrokerError("NOT_SERVING", "the primary ended the connection");
   }
 
@@ -99,7 +114,7 @@ export function keepStandby({ ledger, primary, clock, changed }: StandbyPorts): 
     while (!closed.signal.aborted) {
       try {
         const head = ledger.head();
-        if (head === undefined || mustCopy) await copy(closed.signal);
+        if (head === undefined || mustCopy) await copy();
         else await follow(head.sequence);
       } catch (thrown) {
         if (closed.signal.aborted) return;
@@ -137,4 +152,11 @@ export function keepStandby({ ledger, primary, clock, changed }: StandbyPorts): 
       await running;
     },
   };
+}
+
+async function* each<Part>(parts: AsyncIterable<Part>, came: () => void): AsyncGenerator<Part, void, void> {
+  for await (const part of parts) {
+    came();
+    yield part;
+  }
 }

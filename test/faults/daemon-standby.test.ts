@@ -164,7 +164,9 @@ test("connections that break off, and a standby that is killed, leave no gap", a
   // A page is taken over only where its tree is the primary's.
   expect(await metricOf(standby, "behind_events")).toBe(0);
   expect(await standby.stop()).toBe(0);
-  const { out } = await stintd("promote", "--config", standby.configPath);
+  await primary.kill();
+  // The gate takes connections still.
+  const { out } = await stintd("promote", "--while-primary-answers", "--config", standby.configPath);
   const [, newest, newestEpoch] = /ends at event (\d+) of (\S+)/.exec(out) ?? [];
   expect({ epoch: newestEpoch, hasAll: Number(newest) >= Number(sequence) }).toEqual({ epoch, hasAll: true });
   const broker = await startOwnDaemon({ directory: standby.directory, entries: of.entries });
@@ -203,7 +205,13 @@ test("a primary whose data was put back, and that went on, is refused; the copy 
   await expect.poll(() => reasonsOf(standby)).toEqual([expect.stringContaining(refusal)]);
   expect(await metricOf(standby, "sequence")).toBe(had);
   expect(await standby.stop()).toBe(0);
-  expect(await stintd("promote", "--config", standby.configPath)).toMatchObject({ status: 0 });
+  // A person may mean another machine.
+  expect(await stintd("promote", "--config", standby.configPath)).toMatchObject({
+    status: 1,
+    err: expect.stringContaining(`127.0.0.1:${of.brokerPort} answers`),
+  });
+  const meant = ["promote", "--while-primary-answers", "--config", standby.configPath];
+  expect(await stintd(...meant)).toMatchObject({ status: 0 });
   const broker = await startOwnDaemon({ directory: standby.directory, entries: of.entries });
   expect(await stateOf(sessionWith(broker), stepId)).toBe(StepState.COMPLETED);
 });

@@ -55,7 +55,7 @@ export async function openStandbyLedger(directory: string, now: () => UnixMicros
         verifyWhole(driver, part, { said, before: copy?.head(), now: now() });
       } catch (thrown) {
         removeCopy(part);
-        throw thrown;
+        throw refusalOfCopy(thrown);
       }
       // The last connection moves the write-ahead log into the database, and removes it.
       copy?.close();
@@ -172,6 +172,12 @@ function refusalOf(thrown: unknown): unknown {
     return thrown;
   if (fault === "full") return new BrokerError("LEDGER_UNAVAILABLE", "the disk of this copy is full");
   return copyDamaged("an event does not follow from those before it");
+}
+
+/** A copy that can't be written is tried again; what is there is as it was. */
+function refusalOfCopy(thrown: unknown): unknown {
+  if (thrown instanceof BrokerError || !(thrown instanceof Error) || !("code" in thrown)) return thrown;
+  return new BrokerError("LEDGER_UNAVAILABLE", `the copy can't be written (${String(thrown.code)})`, { cause: thrown });
 }
 
 /** @returns the SHA-256 of what was written, hexadecimal. */

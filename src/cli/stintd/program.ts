@@ -45,9 +45,11 @@ addSettings(
 addSettings(
   program
     .command("promote")
-    .description("make a broker's data directory of a standby's, while the standby does not run: its primary is gone"),
-).action(async (options: Options) => {
-  context.out.write(describePromoted(await orFail(promoteStandby(requestOf(options)))));
+    .description("make a broker's data directory of a standby's, while the standby does not run: its primary is gone")
+    .option("--while-primary-answers", "also where somebody listens at the primary's address"),
+).action(async (options: Options & { readonly whilePrimaryAnswers?: true }) => {
+  const whilePrimaryAnswers = options.whilePrimaryAnswers === true;
+  context.out.write(describePromoted(await orFail(promoteStandby({ ...requestOf(options), whilePrimaryAnswers }))));
 });
 
 addSettings(
