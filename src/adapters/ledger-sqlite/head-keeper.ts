@@ -64,8 +64,12 @@ export function createHeadKeeper(
   return {
     committed,
     async trust(head) {
-      await saving;
-      await ports.checkpoints.save(head);
+      // A head that waits is no newer. One that comes meanwhile is saved after this one: two at once would write one file.
+      cancel?.();
+      [cancel, unsaved, newest] = [undefined, undefined, head];
+      const kept = saving.then(() => ports.checkpoints.save(head));
+      saving = kept.catch(() => undefined);
+      await kept;
       isKeeping = true;
     },
     async close() {

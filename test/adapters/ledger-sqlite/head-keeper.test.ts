@@ -102,6 +102,26 @@ test("a head that could not be kept never comes after a newer one, nor after the
   expect(clock.pending()).toBe(0);
 });
 
+test("the head that is accepted while others are kept is kept after those that went before it, and before those that come, never at the same time", async () => {
+  const saved: number[] = [];
+  let saving = 0;
+  const { keeper, clock } = keeping(true, async ({ sequence }) => {
+    saving += 1;
+    expect(saving).toBe(1);
+    await settled();
+    saving -= 1;
+    saved.push(sequence);
+  });
+  keeper.committed(head(1));
+  keeper.committed(head(2));
+  const trusting = keeper.trust(head(3));
+  keeper.committed(head(4));
+  clock.advance(1_000);
+  await trusting;
+  await keeper.close();
+  expect(saved).toEqual([1, 3, 4]);
+});
+
 test("a head that could not be accepted is not accepted", async () => {
   let attempts = 0;
   const { keeper } = keeping(false, async () => {
