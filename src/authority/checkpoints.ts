@@ -31,6 +31,8 @@ export type Checkpoints = CheckpointStore & {
    * @throws BrokerError LEDGER_UNAVAILABLE where none comes
    */
   covering(size: number): Promise<SignedCheckpoint>;
+  /** The head that a note is of which this broker has signed; `undefined` for anything else. */
+  believed(note: string): KeptHead | undefined;
   /** The key in the form in which verifiers are given it, under the origin of an epoch. */
   verifierKey(epoch: string): string;
   /** The signed note of a text that is no checkpoint, under the name of the checkpoint that proves what it says. */
@@ -95,6 +97,14 @@ export function keepCheckpoints({ signer, trustDomain, file, copy, clock }: Chec
           reject(new BrokerError("LEDGER_UNAVAILABLE", "no checkpoint is signed at present"));
         });
       });
+    },
+    believed(note) {
+      try {
+        return headIn(note, "the note");
+      } catch (thrown) {
+        if (thrown instanceof BrokerError) return undefined;
+        throw thrown;
+      }
     },
     statement: (checkpoint, text) => signer.statement(checkpointOriginOf(checkpoint), text),
     verifierKey: (epoch) => formatNoteKey(keyOf(checkpointOrigin(trustDomain, epoch))),

@@ -14,8 +14,8 @@ export type StandbyStatus = {
   readonly why?: string;
 };
 
-/** The newest event of the primary, and when that was heard. */
-export type Heard = { readonly newest: number; readonly at: UnixMicros };
+/** The newest event of the primary, when that was heard, and the newest checkpoint that it has shown, if any. */
+export type Heard = { readonly newest: number; readonly at: UnixMicros; readonly checkpoint?: string };
 
 export type KeptStandby = {
   status(): StandbyStatus;
@@ -28,6 +28,8 @@ export type StandbyPorts = {
   readonly ledger: StandbyLedger;
   readonly primary: PrimaryLedger;
   readonly clock: Pick<Clock, "now" | "schedule">;
+  /** Before this start. */
+  readonly heard?: Heard | undefined;
   /** Told whenever `why` of the status has changed. */
   readonly changed: (status: StandbyStatus) => void;
 };
@@ -40,9 +42,9 @@ const PAUSE_MS_MIN = 100;
 const PAUSE_MS_MAX = 5_000;
 
 /** Takes a copy of the primary's ledger where there is none, and keeps it up with the primary for as long as this runs. */
-export function keepStandby({ ledger, primary, clock, changed }: StandbyPorts): KeptStandby {
+export function keepStandby({ ledger, primary, clock, changed, ...before }: StandbyPorts): KeptStandby {
   const closed = new AbortController();
-  let heard: Heard | undefined;
+  let { heard } = before;
   let why: string | undefined = "the primary has not answered yet";
   let pauseMs = PAUSE_MS_MIN;
   let mustCopy = false;
@@ -52,6 +54,10 @@ export function keepStandby({ ledger, primary, clock, changed }: StandbyPorts): 
     if (why === now) return;
     why = now;
     changed(status());
+  }
+
+  function hear(newest: number, checkpoint = heard?.checkpoint): void {
+    heard = { newest, at: clock.now(), ...(checkpoint === undefined ? {} : { checkpoint }) };
   }
 
   function status(): StandbyStatus {
@@ -88,20 +94,20 @@ export function keepStandby({ ledger, primary, clock, changed }: StandbyPorts): 
     await heeding(COPY_SILENCE_MS, async (signal, came) => {
       const { chunks, facts } = primary.copy(signal);
       await ledger.replace({ chunks: each(chunks, came), facts });
-      heard = { newest: facts().head.sequence, at: clock.now() };
+      hear(facts().head.sequence, undefined);
     });
     mustCopy = false;
   }
 
   async function follow(after: number): Promise<void> {
     await heeding(SILENCE_MS, async (signal, came) => {
-      for await (const part of each(primary.follow(after, signal), came)) {
+      for await (const part of each(primary.follow(after, heard?.checkpoint ?? "", signal), came)) {
         if (part.kind === "chunk") {
           ledger.keepChunk(part.chunk);
           continue;
         }
         ledger.take(part.page);
-        heard = { newest: part.page.newest, at: clock.now() };
+        hear(part.page.newest, part.page.checkpoint);
         pauseMs = PAUSE_MS_MIN;
         tell(undefined);
       }

@@ -48,6 +48,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     entries: { registry, entries },
     ledger: {
       ...{ ledger, clock, tree: core.store.tree, log: core.store.log, isShared: core.store.replicas !== undefined },
+      rolledBack: (why) => core.suspensions.suspend("rollback", why),
       checkpoints: core.checkpoints,
       verifyAll: core.store.verifyAll,
       backups: core.store.backups,

@@ -54,10 +54,10 @@ export function primaryOver(connect: () => PrimaryConnection): PrimaryLedger & {
         },
       };
     },
-    follow(after, signal) {
+    follow(after, checkpoint, signal) {
       const ledger = connection.clientOf(Ledger);
       async function* parts(): AsyncGenerator<FollowedPart, void, void> {
-        for await (const { message } of ledger.follow({ afterSequence: BigInt(after) }, { signal })) {
+        for await (const { message } of ledger.follow({ afterSequence: BigInt(after), checkpoint }, { signal })) {
           if (message.case === "page") yield { kind: "page", page: pageOf(message.value) };
           if (message.case !== "chunk") continue;
           const { throughSequence, index, content } = message.value;
@@ -69,6 +69,7 @@ export function primaryOver(connect: () => PrimaryConnection): PrimaryLedger & {
   };
 }
 
-function pageOf({ events, epoch, sequence, rootHash, newestSequence, schema }: LedgerPage): FollowedPage {
-  return { events, head: { epoch, sequence: Number(sequence), rootHash }, newest: Number(newestSequence), schema };
+function pageOf({ events, epoch, sequence, rootHash, newestSequence, schema, checkpoint }: LedgerPage): FollowedPage {
+  const head = { epoch, sequence: Number(sequence), rootHash };
+  return { events, head, newest: Number(newestSequence), schema, ...(checkpoint === "" ? {} : { checkpoint }) };
 }

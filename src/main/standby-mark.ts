@@ -18,15 +18,16 @@ const FILE = "standby.json";
 export async function readStandbyMark(dataDirectory: string): Promise<StandbyMark | undefined> {
   const path = join(dataDirectory, FILE);
   if (!existsSync(path)) return undefined;
-  const { of, newest, heard_at: at } = membersOf((await readPrivateFile(path)).toString("utf8"));
+  const { of, newest, heard_at: at, checkpoint } = membersOf((await readPrivateFile(path)).toString("utf8"));
   if (typeof of !== "string")
     throw new BrokerError("NOT_SERVING", "the mark of the standby is damaged", { detail: path });
   if (typeof newest !== "number" || typeof at !== "number") return { of };
-  return { of, heard: { newest, at: at as UnixMicros } };
+  const shown = typeof checkpoint === "string" ? { checkpoint } : {};
+  return { of, heard: { newest, at: at as UnixMicros, ...shown } };
 }
 
 export async function writeStandbyMark(dataDirectory: string, { of, heard }: StandbyMark): Promise<void> {
-  const said = heard === undefined ? {} : { newest: heard.newest, heard_at: heard.at };
+  const said = heard === undefined ? {} : { newest: heard.newest, heard_at: heard.at, checkpoint: heard.checkpoint };
   await writePrivateFile(dataDirectory, FILE, `${JSON.stringify({ of, ...said })}\n`);
 }
 

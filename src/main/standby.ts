@@ -74,7 +74,7 @@ export async function openStandby(config: Config, log: Log, closers: Closers): P
   const primary = primaryOver(() => connectedTo(`tcp://${standby.of}`, attestation));
   closers.push(() => primary.close());
   const kept = keepStandby({
-    ...{ ledger, clock, primary },
+    ...{ ledger, clock, primary, heard: marked?.heard },
     changed: (status) => {
       if (status.why === undefined) log.info("following", factsOf(status, clock));
       else log.warning("not following", { why: status.why, ...factsOf(status, clock) });

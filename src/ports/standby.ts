@@ -37,7 +37,10 @@ export type StandbyCopy = {
   facts(): CopyFacts;
 };
 
-export type FollowedPage = Omit<LogPage, "snapshotThrough">;
+export type FollowedPage = Omit<LogPage, "snapshotThrough"> & {
+  /** The newest signed one, where it is new. */
+  readonly checkpoint?: string;
+};
 export type SnapshotPart = { readonly through: number; readonly index: number; readonly content: Uint8Array };
 export type FollowedPart =
   | { readonly kind: "page"; readonly page: FollowedPage }
@@ -46,6 +49,10 @@ export type FollowedPart =
 /** The broker whose ledger is copied. All throw BrokerError; PRUNED says that a new copy has to be taken. */
 export type PrimaryLedger = {
   copy(signal: AbortSignal): StandbyCopy;
-  /** What follows a sequence, and each event as it is recorded. The first page has none, and says what the tree is there. */
-  follow(after: number, signal: AbortSignal): AsyncIterable<FollowedPart>;
+  /**
+   * What follows a sequence, and each event as it is recorded. The first page has none, and says what the tree is there.
+   *
+   * @param checkpoint - the newest that was shown, by which the primary finds out that it went back in time; "": none was.
+   */
+  follow(after: number, checkpoint: string, signal: AbortSignal): AsyncIterable<FollowedPart>;
 };

@@ -109,6 +109,17 @@ test("it may take a copy, and nothing else that operators may", async () => {
   expect((await standby.steps.list({})).steps).toEqual([]);
 });
 
+test("a checkpoint that the ledger continues, or that somebody made up, changes nothing", async () => {
+  const { checkpoint } = await operator.ledger.getCheckpoint({});
+  const made = checkpoint.replace(/\n\d+\n/, "\n99999\n");
+  for (const shown of [checkpoint, made, "no note", "\n\n"]) {
+    const stream = standby.clientOf(Ledger).follow({ afterSequence: 0n, checkpoint: shown });
+    expect((await stream.next()).value?.message.case).toBe("page");
+    await stream.return?.();
+  }
+  expect((await operator.ledger.get({})).suspendedBecause).toEqual([]);
+});
+
 test("no other role but admin has the stream", async () => {
   await expect(viewer.clientOf(Ledger).follow({ afterSequence: 0n }).next()).rejects.toMatchObject({
     reason: "NOT_ENTITLED",

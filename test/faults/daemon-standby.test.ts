@@ -175,7 +175,7 @@ test("connections that break off, and a standby that is killed, leave no gap", a
   expect(await isIntact(again)).toBe(true);
 });
 
-test("a primary whose data was put back, and that went on, is refused; the copy stays, and is promoted", async () => {
+test("a primary whose data was put back finds out by its standby; accepted and gone on, it is refused, and the copy is promoted", async () => {
   const of = await machines();
   const primary = await startPrimary(of);
   const first = sessionWith(primary);
@@ -186,7 +186,7 @@ test("a primary whose data was put back, and that went on, is refused; the copy 
   execFileSync("cp", ["--archive", data, `${data}.kept`]);
   const second = await startPrimary(of, primary.directory);
   const session = sessionWith(second);
-  const standby = await startStandby(second, of);
+  let standby = await startStandby(second, of);
   const { stepId } = await openStep(session, "lost");
   await closeStep(session, stepId);
   await copied(standby, await sequenceOf(session));
@@ -195,6 +195,19 @@ test("a primary whose data was put back, and that went on, is refused; the copy 
   renameSync(`${data}.kept`, data);
 
   const third = await startPrimary(of, primary.directory);
+  // Its checkpoint was put back too: nothing but what the standby was shown tells.
+  await expect
+    .poll(() => readiness(third))
+    .toMatchObject({
+      status: 503,
+      reasons: [expect.stringMatching(/^a standby was shown a checkpoint of event \d+, and the ledger ends at \d+$/)],
+    });
+  await expect(openStep(sessionWith(third), "late")).rejects.toEqual(NOT_SERVING);
+  await sessionWith(third).operator.ledger.acceptRestore({ reason: "the machine was restored" });
+  // Its keys are new, and so is its bundle, which an operator brings.
+  expect(await standby.stop()).toBe(0);
+  rmSync(join(standby.directory, "bundle.json"));
+  standby = await startStandby(third, of, { directory: standby.directory });
   await expect.poll(() => reasonsOf(standby)).toEqual([expect.stringContaining("went back in time, or is another")]);
   const had = await metricOf(standby, "sequence");
   // It goes on, past where the copy ends.

@@ -49,6 +49,7 @@ function scene({ copied = true } = {}) {
   const told: (string | undefined)[] = [];
   const streams: Stream[] = [];
   const begun: number[] = [];
+  const shown: string[] = [];
   let copies = 0;
   let head: Head | undefined = copied ? headAt(5) : undefined;
   const ledger: StandbyLedger = {
@@ -71,8 +72,9 @@ function scene({ copied = true } = {}) {
       })(),
       facts: () => ({ head: headAt(9), sha256: "" }),
     }),
-    follow(after, signal) {
+    follow(after, checkpoint, signal) {
       begun.push(after);
+      shown.push(checkpoint);
       const stream = new Stream();
       streams.push(stream);
       return stream.read(signal);
@@ -86,7 +88,7 @@ function scene({ copied = true } = {}) {
     expect(streams).toHaveLength(count);
     return streams[count - 1] as Stream;
   };
-  return { clock, told, begun, standby, stream, ledger, copies: () => copies };
+  return { clock, told, begun, shown, standby, stream, ledger, copies: () => copies };
 }
 
 test("it begins after what it has, and says how far it is and when it heard", async () => {
@@ -143,6 +145,19 @@ test("a primary that says nothing for ten seconds is given up, and asked again",
   clock.advance(100);
   (await stream(2)).send(pageOf(7));
   expect(told).toEqual([undefined]);
+});
+
+test("it shows the primary the newest checkpoint that it was shown, also after a copy", async () => {
+  const { stream, shown, clock } = scene();
+  (await stream(1)).send({ ...pageOf(6), checkpoint: "note 6" });
+  (await stream(1)).send({ ...pageOf(7), checkpoint: "note 7" });
+  (await stream(1)).send(pageOf(8));
+  await settled();
+  (await stream(1)).fail(new BrokerError("PRUNED", "gone"));
+  await settled();
+  clock.advance(100);
+  await stream(2);
+  expect(shown).toEqual(["", "note 7"]);
 });
 
 test("a copy that lacks what was pruned is replaced by a new one", async () => {

@@ -7,6 +7,7 @@ import type { LogPage, LogReads } from "../../ports/log-reads.ts";
 export type LedgerFollowPorts = {
   readonly ledger: Pick<Ledger, "head" | "follow">;
   readonly log: LogReads;
+  readonly checkpoints: { current(): { readonly note: string } | undefined };
   readonly clock: Pick<Clock, "schedule">;
 };
 
@@ -19,22 +20,29 @@ const SIGN_OF_LIFE_MS = 1_000;
 /** The log after a sequence and then as it grows, no faster than the caller takes it. Ends when the caller has gone, or has more than there is. */
 export async function* followMessages(
   after: number,
-  { ledger, log, clock }: LedgerFollowPorts,
+  { ledger, log, checkpoints, clock }: LedgerFollowPorts,
   signal: AbortSignal,
 ): AsyncGenerator<Message, void, void> {
   let wake = Promise.withResolvers<void>();
   // Events are read from the log, no faster than the caller takes them; the follower only learns that there are more.
   const following = ledger.follow({ name: "standby", take: () => wake.resolve() }, ledger.head().sequence);
   const gone = () => wake.resolve();
+  let shown = "";
+  const pageMessage = (page: LogPage): Message => {
+    const newest = checkpoints.current()?.note ?? "";
+    const checkpoint = newest === shown ? "" : newest;
+    shown = newest;
+    return pageMessageOf(page, checkpoint);
+  };
   signal.addEventListener("abort", gone);
   try {
     const first = await log.logPage(after, 0);
-    yield pageMessageOf(first);
+    yield pageMessage(first);
     for (let from = after; !signal.aborted && first.newest >= after; ) {
       wake = Promise.withResolvers();
       const page = await log.logPage(from, PAGE_EVENTS);
       if (page.snapshotThrough !== undefined) yield* chunkMessages(page.snapshotThrough, log);
-      yield pageMessageOf(page);
+      yield pageMessage(page);
       from = page.head.sequence;
       if (from < page.newest) continue;
       const cancel = clock.schedule(SIGN_OF_LIFE_MS, () => wake.resolve());
@@ -58,8 +66,8 @@ async function* chunkMessages(through: number, log: LogReads): AsyncGenerator<Me
   }
 }
 
-function pageMessageOf({ events, head, newest, schema }: LogPage): Message {
+function pageMessageOf({ events, head, newest, schema }: LogPage, checkpoint: string): Message {
   const { epoch, sequence, rootHash } = head;
-  const value = { events: [...events], epoch, sequence: BigInt(sequence), rootHash, schema };
+  const value = { events: [...events], epoch, sequence: BigInt(sequence), rootHash, schema, checkpoint };
   return { message: { case: "page", value: { ...value, newestSequence: BigInt(newest) } } };
 }

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type ProvePorts, prove, proveConsistency } from "../../audit/prove.ts";
+import { checkSeen, type SeenCheckpointPorts } from "../../audit/seen-checkpoint.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
 import type { Actor } from "../../domain/actor.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
@@ -29,11 +30,14 @@ import { serverStreaming } from "./streaming.ts";
 export type LedgerPorts = Pick<ProvePorts, "tree"> & {
   readonly ledger: Pick<Ledger, "head" | "follow">;
   readonly log: LedgerFollowPorts["log"];
+  readonly rolledBack: SeenCheckpointPorts["rolledBack"];
   readonly clock: LedgerFollowPorts["clock"];
   /** Whether several brokers share the log. */
   readonly isShared: boolean;
   readonly verifyAll: OpenedLedger["verifyAll"];
-  readonly checkpoints: ProvePorts["checkpoints"] & { verifierKey(epoch: string): string };
+  readonly checkpoints: ProvePorts["checkpoints"] &
+    LedgerFollowPorts["checkpoints"] &
+    SeenCheckpointPorts["checkpoints"] & { verifierKey(epoch: string): string };
   readonly backups: LedgerBackups;
   readonly suspendedBecause: () => readonly string[];
   /** Begins a new epoch: closes all steps, replaces all keys, lifts the suspension. */
@@ -106,13 +110,14 @@ export function ledgerHandlers(endpoint: Endpoint, ports: LedgerPorts): Handlers
     follow: serverStreaming<LedgerFollowRequest, typeof LedgerFollowResponseSchema>(
       endpoint,
       "Ledger.Follow",
-      async function* ({ afterSequence }, { caller, signal }) {
+      async function* ({ afterSequence, checkpoint }, { caller, signal }) {
         operatorActor(caller, COPYING);
         // Whoever promoted a copy of it would have two logs that go on.
         if (ports.isShared)
           throw new BrokerError("NOT_SERVING", "the log is in PostgreSQL, which has standbys of its own");
         const leave = standbys.enter();
         try {
+          await checkSeen(checkpoint, ports);
           yield* followMessages(Number(afterSequence), ports, signal);
         } finally {
           leave();

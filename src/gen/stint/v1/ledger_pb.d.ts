@@ -457,6 +457,14 @@ export declare type LedgerFollowRequest = Message<"stint.v1.LedgerFollowRequest"
    * @generated from field: uint64 after_sequence = 1;
    */
   afterSequence: bigint;
+
+  /**
+   * The newest checkpoint that the caller was shown by the ledger, where it was shown any. A ledger that does not continue it went back in
+   * time: it issues nothing from then on, until an operator accepts it.
+   *
+   * @generated from field: string checkpoint = 2;
+   */
+  checkpoint: string;
 };
 
 /**
@@ -537,6 +545,13 @@ export declare type LedgerPage = Message<"stint.v1.LedgerPage"> & {
    * @generated from field: uint32 schema = 6;
    */
   schema: number;
+
+  /**
+   * The newest signed checkpoint, where it is another than the one that was sent last.
+   *
+   * @generated from field: string checkpoint = 7;
+   */
+  checkpoint: string;
 };
 
 /**
