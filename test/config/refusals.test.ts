@@ -11,7 +11,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a key that is misspelled",
     text: `${LEAST}data_direktory: /x\n`,
     findings: [
-      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, workers, ledger, standby, log, tracing, authority, wit_svid, status_lists, ssf, nats, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
+      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, nodes, attestation, limits, workers, ledger, standby, log, tracing, authority, wit_svid, status_lists, ssf, nats, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
     ],
   },
   {
@@ -259,12 +259,12 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
   {
     what: "an entry of no known kind",
     text: `${LEAST}entries:\n  - kind: role\n    name: x\n`,
-    findings: ["stint.yaml:4:11: entries[0].kind: expected one of agent, runtime, verifier, operator"],
+    findings: ["stint.yaml:4:11: entries[0].kind: expected one of agent, runtime, verifier, operator, node"],
   },
   {
     what: "an entry that is text",
     text: `${LEAST}entries: [researcher]\n`,
-    findings: ["stint.yaml:3:11: entries[0]: expected a mapping with a kind: agent, runtime, verifier or operator"],
+    findings: ["stint.yaml:3:11: entries[0]: expected a mapping with a kind: agent, runtime, verifier, operator or node"],
   },
   {
     what: "another kind's key in an entry",
@@ -277,7 +277,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a selector that nothing attests",
     text: `${LEAST}entries:\n  - {kind: operator, name: o, role: admin, selectors: [docker:label:a]}\n`,
     findings: [
-      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, systemd:unit, unix:sha256, oidc:iss, oidc:sub, oidc:claim, k8s:cluster, k8s:ns, k8s:sa, k8s:sa-uid, k8s:pod-name, k8s:pod-uid, k8s:node-name, x509pop:ca, x509pop:subject, x509pop:serial_number, x509pop:san, join_token:name",
+      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, systemd:unit, unix:sha256, oidc:iss, oidc:sub, oidc:claim, k8s:cluster, k8s:ns, k8s:sa, k8s:sa-uid, k8s:pod-name, k8s:pod-uid, k8s:node-name, x509pop:ca, x509pop:subject, x509pop:serial_number, x509pop:san, join_token:name, node:name",
     ],
   },
   {
