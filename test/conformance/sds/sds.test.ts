@@ -7,6 +7,7 @@ import { parseEntryContent } from "../../../src/domain/entry-content.ts";
 import type { Step } from "../../../src/gen/stint/v1/types_pb.js";
 import { authority, x509BundleDocument } from "../../verify/certificate-forge.ts";
 import { buildGo, GO_BUILD_MS_MAX, goIsMissing } from "../go-toolchain.ts";
+import { sceneThroughNode } from "../node-scene.ts";
 import { startTold, type ToldWorkload } from "../told-workload.ts";
 import { AGENT, type Scene, startScene } from "../workload-scene.ts";
 
@@ -88,6 +89,27 @@ describe.skipIf(goIsMissing("tests with Envoy's API"))("a client of Envoy's secr
     expect(await answer(client, "roots")).toMatchObject({
       secrets: [{ name: "ROOTCA", validator: "envoy.tls.cert_validator.spiffe", trust_domains: { "example.org": 1 } }],
     });
+  });
+
+  test("has the same on a machine without a broker, through a node, with a key that was made there", async () => {
+    const there = ["node:name:one"];
+    await using away = await sceneThroughNode([
+      { ...AGENT, selectors: [...there, `unix:path:${program}`] },
+      {
+        kind: "runtime",
+        name: "flow",
+        selectors: [...there, `unix:path:${realpathSync(process.execPath)}`],
+        agents: ["worker"],
+      },
+    ]);
+    const client = await startTold([program], away.socket);
+    clients.push(client);
+    const step = await away.open({ executor: { executor: { case: "pid", value: client.pid } } });
+    await subscribe(client, "svid", ["default"]);
+    expect(await answer(client, "svid")).toMatchObject({ secrets: [{ name: "default", id: step.spiffeId }] });
+    await subscribe(client, "roots", ["ROOTCA"]);
+    expect(await answer(client, "roots")).toMatchObject({ secrets: [{ name: "ROOTCA" }] });
+    await expect(client.tell("fetch", { names: ["ROOTCA"] })).rejects.toMatchObject({ code: "Unimplemented" });
   });
 
   test("finds what the guide's listener asks for, and the guide's socket is a cluster that it knows", async () => {
