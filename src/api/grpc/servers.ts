@@ -107,6 +107,13 @@ const OPTIONS = {
 /** Envoy knows nothing of the Workload API's header. */
 const WITHOUT_HEADER = [SecretDiscoveryService];
 
+/** A machine that is gone without a word, or stands still, is to be found out. */
+const NODES = {
+  "grpc.max_concurrent_streams": STREAMS_PER_NODE_MAX,
+  "grpc.keepalive_time_ms": 5_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+} as const;
+
 /** For clients that have no identity yet: they come for one answer, and may not stay for more. */
 const STRANGERS = {
   "grpc.max_connection_idle_ms": 15_000,
@@ -235,7 +242,7 @@ export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
 export function nodesServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const server = new Server({
     ...OPTIONS,
-    "grpc.max_concurrent_streams": STREAMS_PER_NODE_MAX,
+    ...NODES,
     interceptors: [endWithoutMessage()],
   });
   const ofWorkloads = addWorkloadServices(server, endpoint, {
