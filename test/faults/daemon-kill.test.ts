@@ -17,7 +17,7 @@ import { expectRecorded, ledgerBook } from "./recorded-load.ts";
 // very moment that an answer has come, when whatever was put off until after the answer is still to be done.
 // STINT_KILL_ROUNDS=<n> for another number of rounds.
 
-const rounds = amountOf("STINT_KILL_ROUNDS", { quick: 8, full: 200 });
+const rounds = amountOf("STINT_KILL_ROUNDS", { quick: 4, full: 200 });
 const CLIENTS = 3;
 const KILL_AFTER_MS = { min: 10, max: 500 } as const;
 

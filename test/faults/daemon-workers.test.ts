@@ -11,7 +11,7 @@ import { expectRecorded, ledgerBook } from "./recorded-load.ts";
 // Method: clients take credentials of every kind through two front ends and journal what they receive; one of these is killed again and
 // again, and the clients go on by themselves.
 
-const ROUNDS = amountOf("STINT_KILL_ROUNDS", { quick: 4, full: 200 });
+const ROUNDS = amountOf("STINT_KILL_ROUNDS", { quick: 2, full: 200 });
 const CLIENTS = 3;
 
 test(`front ends that are killed ${ROUNDS} times in the midst of their work lose no credential that anybody holds`, {

@@ -10,7 +10,7 @@ import type { Head, OpenedLedger } from "../../src/ports/ledger.ts";
 import { inDirectory, openIn } from "../adapters/ledger-sqlite/ledger-directory.ts";
 import { amountOf } from "./amounts.ts";
 
-const ROUNDS = amountOf("STINT_KILL_ROUNDS", { quick: 10, full: 200 });
+const ROUNDS = amountOf("STINT_KILL_ROUNDS", { quick: 5, full: 200 });
 const CHILD = fileURLToPath(new URL("./ledger-child.ts", import.meta.url));
 
 type Acknowledged = {

@@ -20,7 +20,7 @@ import { cannotTrace } from "./system-calls.ts";
 // files are then made as a cut at any place of that order could have left them: of what no fsync had finished with, each sector of 512
 // bytes is there or is not, so that pages are torn, and a file whose directory was not written may be gone. The ledger is opened on them.
 
-const CUTS = amountOf("STINT_POWER_CUTS", { quick: 40, full: 500 });
+const CUTS = amountOf("STINT_POWER_CUTS", { quick: 20, full: 500 });
 /** So many that the write-ahead log is moved into the database meanwhile, and begun anew. */
 const LINES = 5_000;
 const CHILD = fileURLToPath(new URL("./ledger-child.ts", import.meta.url));

@@ -27,7 +27,7 @@ import { simulate } from "./simulation.ts";
 
 const seed = process.env["FC_SEED"];
 const options = {
-  numRuns: Number(process.env["FC_RUNS"] ?? 250),
+  numRuns: Number(process.env["FC_RUNS"] ?? 200),
   ...(seed === undefined ? {} : { seed: Number(seed) }),
 };
 
