@@ -93,7 +93,7 @@ export function keepStandby({ ledger, primary, clock, changed, ...before }: Stan
     tell(mustCopy && why !== undefined ? `${why}: ${taking}` : taking);
     await heeding(COPY_SILENCE_MS, async (signal, came) => {
       const { chunks, facts } = primary.copy(signal);
-      await ledger.replace({ chunks: each(chunks, came), facts });
+      await ledger.replace({ chunks: each(chunks, came), facts }, closed.signal);
       hear(facts().head.sequence, undefined);
     });
     mustCopy = false;

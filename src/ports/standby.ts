@@ -16,9 +16,10 @@ export type StandbyLedger = {
    * Puts a whole copy in the place of what is there, once it is verified: its bytes, its pages, every event against its tree, and that it
    * continues what was there. What is there stays until then.
    *
-   * @throws BrokerError LEDGER_UNAVAILABLE where it is none of that
+   * @param signal - gives it up.
+   * @throws BrokerError LEDGER_UNAVAILABLE where it is none of that; NOT_SERVING where it is a newer version's, or was given up
    */
-  replace(copy: StandbyCopy): Promise<void>;
+  replace(copy: StandbyCopy, signal: AbortSignal): Promise<void>;
   /** Keeps a part of a snapshot whose event comes next. */
   keepChunk(chunk: SnapshotPart): void;
   /**

@@ -3,13 +3,12 @@ import { renameSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
-import { rootOf } from "../../domain/merkle-tree.ts";
 import type { SnapshotTaken } from "../../domain/retention-event.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import type { Head } from "../../ports/ledger.ts";
-import type { CopyFacts, FollowedPage, StandbyLedger } from "../../ports/standby.ts";
+import type { FollowedPage, StandbyLedger } from "../../ports/standby.ts";
 import { removeCopy } from "./backup.ts";
-import { type Connection, DATABASE_FILE, openCopy, openWriter, syncDirectory } from "./connection.ts";
+import { type Connection, DATABASE_FILE, openWriter, syncDirectory } from "./connection.ts";
 import { type Driver, loadDriver } from "./driver.ts";
 import { verifyAtStart } from "./durable-store.ts";
 import { lockDirectory } from "./lock.ts";
@@ -19,8 +18,9 @@ import { copyDamaged } from "./shared-copy.ts";
 import { hasChunks, writeChunks } from "./snapshot.ts";
 import { faultOf } from "./sqlite-fault.ts";
 import { BACKUP_MARK } from "./tables/backup-mark-table.ts";
-import { eventOf, sizeOf } from "./tables/event-table.ts";
-import { rangeAt, verifyLog, verifyPages } from "./verify-log.ts";
+import { eventOf } from "./tables/event-table.ts";
+import { checkContinued, isSameHead } from "./verify-copy.ts";
+import { verifyCopyElsewhere } from "./verify-copy-thread.ts";
 
 /** Where a copy lies until it is whole. */
 const PART_FILE = "ledger.copy";
@@ -47,12 +47,13 @@ export async function openStandbyLedger(directory: string, now: () => UnixMicros
 
   return {
     head: () => copy?.head(),
-    async replace({ chunks, facts }) {
+    async replace({ chunks, facts }, signal) {
       try {
         const sha256 = await written(part, chunks);
         const said = facts();
         if (sha256 !== said.sha256) throw copyDamaged("the copy is not what the primary verified");
-        verifyWhole(driver, part, { said, before: copy?.head(), now: now() });
+        const terms = { said: said.head, before: copy?.head(), now: now() };
+        await verifyCopyElsewhere(part, terms, signal);
       } catch (thrown) {
         removeCopy(part);
         throw refusalOfCopy(thrown);
@@ -104,7 +105,7 @@ function copyIn(db: Connection, now: () => UnixMicros): Copy {
       next = takeEvent(db, next, canonical);
       if (event.type === "snapshot.taken") checkChunks(db, event);
     }
-    if (!isSame(headOf(next), head)) {
+    if (!isSameHead(headOf(next), head)) {
       throw copyDamaged(`the events from ${state.range.size + 1} on do not give the tree that the primary names`);
     }
     writeHead(db, next);
@@ -143,22 +144,6 @@ function copyIn(db: Connection, now: () => UnixMicros): Copy {
   };
 }
 
-/** A ledger of which this copy has all that it has, and no other event at any place. */
-function checkContinued(own: Head, primary: Head): void {
-  if (isSame(own, primary)) return;
-  const why =
-    primary.sequence < own.sequence
-      ? `it ends at event ${primary.sequence}, and this copy of it at ${own.sequence}`
-      : `up to event ${own.sequence} it is not what this copy of it is`;
-  throw new BrokerError("LEDGER_UNAVAILABLE", `the ledger of the primary went back in time, or is another: ${why}`);
-}
-
-function isSame(one: Head, other: Head): boolean {
-  return (
-    one.epoch === other.epoch && one.sequence === other.sequence && Buffer.compare(one.rootHash, other.rootHash) === 0
-  );
-}
-
 /** Parts of any other snapshot go, as they do at the primary. */
 function checkChunks(db: Connection, { through, chunks, rootHash }: SnapshotTaken): void {
   if (!hasChunks(db, { through, chunks, rootHash })) throw copyDamaged("the snapshot is not the one that was recorded");
@@ -194,30 +179,4 @@ async function written(path: string, chunks: AsyncIterable<Uint8Array>): Promise
     await file.close();
   }
   return digest.digest("hex");
-}
-
-function verifyWhole(
-  driver: Driver,
-  path: string,
-  { said, before, now }: { readonly said: CopyFacts; readonly before: Head | undefined; readonly now: UnixMicros },
-): void {
-  const db = openCopy(driver, path);
-  try {
-    if (!isSame(headOf(readState(db)), said.head)) throw copyDamaged("the copy ends elsewhere than the primary says");
-    const findings = [verifyPages(db), verifyLog(db, "all")];
-    for (const finding of findings) if (finding.kind === "damaged") throw copyDamaged(finding.reason);
-    if (before !== undefined) checkContinued(before, headAt(db, before));
-    migrate(db, readMigrations(), now);
-    db.run(BACKUP_MARK.put, { sequence: said.head.sequence, madeAt: now });
-  } finally {
-    db.close();
-  }
-}
-
-/** The ledger as it was when it had as many events as a copy, or as it is where it never had; the epoch is the copy's. */
-function headAt(db: Connection, { epoch, sequence: wanted }: Head): Head {
-  const sequence = Math.min(wanted, sizeOf(db));
-  const range = rangeAt(db, sequence);
-  if (range === undefined) throw copyDamaged("stored hashes are missing");
-  return { epoch, sequence, rootHash: rootOf(range) };
 }

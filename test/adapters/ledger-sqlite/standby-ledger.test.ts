@@ -17,6 +17,7 @@ import { openSqlite } from "../../contract/sqlite-ledger.ts";
 import { inDirectory, inLedger, openIn } from "./ledger-directory.ts";
 
 const driver = await loadDriver();
+const WANTED = new AbortController().signal;
 const NOW = () => ports().clock.now();
 
 /** A backup as it comes from a broker. */
@@ -86,7 +87,7 @@ test("whatever is recorded, a copy that follows it has the same events, tree and
         await inDirectory(async (at) => {
           const standby = await openStandbyLedger(at, NOW);
           await inLedger(directory, async (world) => {
-            await play(world, sequence, async () => standby.replace(await backupOf(world.store)));
+            await play(world, sequence, async () => standby.replace(await backupOf(world.store), WANTED));
             await follow(standby, world.store, limit);
             expect(standby.head()).toEqual(world.ledger.head());
             expect(rowsIn(at)).toEqual(rowsIn(directory));
@@ -105,7 +106,7 @@ describe("a copy", () => {
     const { world, standby, at } = await scene();
     expect(standby.head()).toBeUndefined();
     expect(() => standby.take({} as FollowedPage)).toThrow("no whole copy");
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     await world.agent();
     await follow(standby, world.store);
     expect(readdirSync(at).filter((name) => name.includes("copy"))).toEqual([]);
@@ -125,7 +126,7 @@ describe("a copy", () => {
 
   test("says of itself that it went back in time, however far it has followed, and past epochs of its primary", async () => {
     const { world, standby, at } = await scene();
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     const by = { kind: "broker", cause: "restore" } as const;
     const epoch = { act: "start-epoch", epoch: "epoch_9", reason: "accepted", by, now: world.clock.now() } as const;
     await world.ledger.perform(epoch);
@@ -140,15 +141,33 @@ describe("a copy", () => {
 
   test("that is another than what the primary verified is refused, and what was there stays", async () => {
     const { world, standby } = await scene();
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     const before = standby.head();
     const { chunks, facts } = await backupOf(world.store);
     async function* flipped() {
       for await (const chunk of chunks) yield chunk.map((byte, index) => (index === 100 ? byte ^ 1 : byte));
     }
-    await expect(standby.replace({ chunks: flipped(), facts })).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
+    await expect(standby.replace({ chunks: flipped(), facts }, WANTED)).rejects.toMatchObject({
+      code: "LEDGER_UNAVAILABLE",
+    });
     expect(standby.head()).toEqual(before);
+    const whole = await backupOf(world.store);
+    const other = { chunks: whole.chunks, facts: () => ({ ...whole.facts(), sha256: "00" }) };
+    await expect(standby.replace(other, WANTED)).rejects.toThrow("not what the primary verified");
     await follow(standby, world.store);
+  });
+
+  test("whose verification is given up is not put in the place of what is there", async () => {
+    const { world, standby, at } = await scene();
+    const given = new AbortController();
+    const copy = await backupOf(world.store);
+    const facts = () => {
+      setImmediate(() => given.abort());
+      return copy.facts();
+    };
+    await expect(standby.replace({ chunks: copy.chunks, facts }, given.signal)).rejects.toThrow("was given up");
+    expect(standby.head()).toBeUndefined();
+    expect(readdirSync(at).filter((name) => name.includes("copy"))).toEqual([]);
   });
 
   test("of another ledger, or of the same before what the copy has, is refused", async () => {
@@ -158,7 +177,7 @@ describe("a copy", () => {
     for await (const chunk of older.read()) bytes.push(new Uint8Array(chunk));
     await older.remove();
     await world.agent();
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     async function* kept() {
       yield* bytes;
     }
@@ -167,7 +186,9 @@ describe("a copy", () => {
     for (let index = 0; index < 20; index += 1) await other.world.agent();
     const copies: StandbyCopy[] = [{ chunks: kept(), facts: () => older }, await backupOf(other.world.store)];
     for (const copy of copies) {
-      await expect(standby.replace(copy)).rejects.toMatchObject({ message: expect.stringContaining("back in time") });
+      await expect(standby.replace(copy, WANTED)).rejects.toMatchObject({
+        message: expect.stringContaining("back in time"),
+      });
     }
     expect(standby.head()).toEqual(world.ledger.head());
   });
@@ -176,7 +197,7 @@ describe("a copy", () => {
 describe("a page", () => {
   async function followed() {
     const given = await scene();
-    await given.standby.replace(await backupOf(given.world.store));
+    await given.standby.replace(await backupOf(given.world.store), WANTED);
     const after = given.world.ledger.head().sequence;
     for (let index = 0; index < 3; index += 1) await given.world.agent();
     return { ...given, after, page: await given.world.store.log.logPage(after, 100) };
@@ -249,7 +270,7 @@ describe("a ledger that is pruned", () => {
 
   test("is followed through snapshots and pruning, and the copy can be rebuilt from what it has", async () => {
     const { world, standby, step, at, directory } = await scene();
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     await world.close(step);
     await follow(standby, world.store);
     expect(await prune(world)).toBeGreaterThan(0);
@@ -267,13 +288,13 @@ describe("a ledger that is pruned", () => {
 
   test("tells a copy that lacks what was pruned, or whose snapshot is gone, that it is too old", async () => {
     const { world, standby, step } = await scene();
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     const late = await world.open(await world.agent());
     await world.close(late);
     await world.close(step);
     await prune(world);
     await expect(follow(standby, world.store)).rejects.toMatchObject({ code: "PRUNED" });
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     expect(standby.head()).toEqual(world.ledger.head());
     await world.agent();
     await world.store.retention.takeSnapshot();
@@ -284,7 +305,7 @@ describe("a ledger that is pruned", () => {
 
   test("is not followed with parts of a snapshot that are others", async () => {
     const { world, standby } = await scene();
-    await standby.replace(await backupOf(world.store));
+    await standby.replace(await backupOf(world.store), WANTED);
     await world.store.retention.takeSnapshot();
     const { snapshotThrough: through = 0, ...page } = await world.store.log.logPage(standby.head()?.sequence ?? 0, 100);
     const [content = new Uint8Array()] = await world.store.log.snapshotChunks(through, 0);
