@@ -14,7 +14,6 @@ import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
 import { createReload, type Reloadable } from "./main/reload.ts";
 import { startServers } from "./main/servers.ts";
-import { openStandby } from "./main/standby.ts";
 import { startThreadsAhead, type ThreadsAhead } from "./main/threads-ahead.ts";
 import type { Log } from "./ports/log.ts";
 
@@ -170,6 +169,8 @@ async function serve(options: DaemonRequest, log: ProcessLog): Promise<void> {
 
 async function follow(options: StandbyRequest, log: ProcessLog): Promise<void> {
   checkNode(process.versions.node);
+  // A broker does without what a standby is made of.
+  const { openStandby } = await import("./main/standby.ts");
   const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
   log.setLevel(config.log.level);
   const stopping = heedEnding(log);

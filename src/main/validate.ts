@@ -15,6 +15,7 @@ import { leavesAnAdmin } from "./admins.ts";
 import { fileChecks } from "./check-files.ts";
 import { type ConfigRequest, forOperator, placeOf, sentenceOf } from "./for-operator.ts";
 import { withOwn } from "./own-entries.ts";
+import { readStandbyMark } from "./standby-mark.ts";
 
 type Warning = {
   /** In the file or outside of it, as far as it is known. */
@@ -53,6 +54,7 @@ export async function validateConfig(request: ConfigRequest): Promise<Validated>
         ...files,
         ...unknownAgents(config, kept),
         ...missingAdmin(config, kept),
+        ...(await ofStandby(config)),
       ],
       ledger: ledgerOf(config, kept),
       due: kept?.schema === "current" ? await dueOf(directory, config) : [],
@@ -115,6 +117,14 @@ function isDaemonUser(dataDirectory: string): boolean {
 /** The entries in force as far as a ledger of this version says. */
 function registeredIn(kept: Kept | undefined): readonly RegistrationEntry[] {
   return kept?.schema === "current" ? kept.entries : [];
+}
+
+/** What a broker is refused on is what a standby works on. */
+async function ofStandby({ dataDirectory }: Config): Promise<readonly Warning[]> {
+  if ((await readStandbyMark(dataDirectory)) === undefined) return [];
+  return [
+    { key: "data_directory", message: "it is a standby's: stintd run does not start on it until it is promoted" },
+  ];
 }
 
 /** An operator can't put the last enabled admin out of force, but a configuration can. */

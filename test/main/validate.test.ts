@@ -105,6 +105,15 @@ describe("a file that a setting names", () => {
     ]);
   });
 
+  test("of a standby's data directory is warned: no broker starts on it", async () => {
+    const { validate, data } = configured();
+    mkdirSync(data);
+    writeFileSync(join(data, "standby.json"), '{"of":"stint-1:8445"}', { mode: 0o600 });
+    expect((await validate()).warnings).toMatchObject([
+      { key: "data_directory", message: expect.stringContaining("a standby's") },
+    ]);
+  });
+
   test.runIf(process.geteuid?.() === 0)("and that is the daemon's alone is not judged as another user", async () => {
     const { data, validate } = configured((at) => ({
       upstream_authority: { disk: { certificate: join(at, "root.pem"), private_key: join(at, "root.key") } },
