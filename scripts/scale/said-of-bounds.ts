@@ -33,7 +33,8 @@ export const SAID: Readonly<Record<BoundName, Said>> = {
   },
   busStream: {
     what: "the stream on NATS has more to begin with than it takes on until it begins anew: it does nothing else any more",
-    shows: "`stint_fan_out_sequence` next to `stint_ledger_sequence`, `stint_fan_out_heartbeat_age_seconds`",
+    shows:
+      "`stint_denials_in_force` near a million; `stint_fan_out_sequence` next to `stint_ledger_sequence`, `stint_fan_out_heartbeat_age_seconds`",
     remedy: "shorter-lived tokens; another trust domain",
   },
   verifierCpu: {
@@ -43,17 +44,17 @@ export const SAID: Readonly<Record<BoundName, Said>> = {
   },
   verifierMemory: {
     what: "a verifier on NATS has a deny-list of 512 MiB",
-    shows: "the verifier's own process",
+    shows: "`stint_denials_in_force`, which it holds too; the verifier's own process",
     remedy: "shorter-lived tokens; status lists",
   },
   denyMemory: {
     what: "the broker's deny-list takes half of a heap (most of it lies beside the heap)",
-    shows: "`nodejs_external_memory_bytes`, `process_resident_memory_bytes`",
+    shows: "`stint_denials_in_force`, `nodejs_external_memory_bytes`, `process_resident_memory_bytes`",
     remedy: "shorter-lived tokens",
   },
   mapKeys: {
     what: "a verifier's deny-list has 2²⁴ keys, which is all that a `Map` of V8 takes: the next message throws, and the verifier goes stale",
-    shows: "`status().lastError` of the verifier",
+    shows: "`stint_denials_in_force` near eight million; `status().lastError` of the verifier",
     remedy: `shorter-lived tokens: with tokens of an hour it is reached at ${figure(bounds(HOUR, COST_VALUES).mapKeys)} steps a second`,
   },
 };

@@ -12,6 +12,7 @@ export function metricsOf(core: Core): Metrics {
     ledgerSequence: () => store.ledger.head().sequence,
     ledgerCommits: store.commits,
     watchers: () => receipts.listening().length,
+    denialsInForce: () => core.denyList.list()?.denials.length,
     isReady: () => readiness().ready,
     openSteps,
     waitingSteps: reassessment.waiting,

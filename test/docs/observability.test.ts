@@ -30,7 +30,15 @@ const asked = [
 const none = () => [];
 const zero = () => 0;
 const SOURCES: MetricsSources = {
-  ...{ ledgerSequence: zero, ledgerCommits: zero, watchers: zero, openSteps: zero, waitingSteps: zero, revoked: zero },
+  ...{
+    ledgerSequence: zero,
+    ledgerCommits: zero,
+    watchers: zero,
+    denialsInForce: zero,
+    openSteps: zero,
+    waitingSteps: zero,
+    revoked: zero,
+  },
   ...{ callsAllowed: zero, upstreamExpiry: zero, diskFreeBytes: zero, ledgerBytes: zero, isReady: () => true },
   ...{ judged: none, risks: none, issued: none, closed: none, denied: none, exchanges: none, exchangesStanding: none },
   ...{

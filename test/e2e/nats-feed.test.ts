@@ -32,7 +32,9 @@ describe.skipIf(natsIsMissing())("with NATS", () => {
     await expect.poll(() => told).toContainEqual(expect.objectContaining({ kind: "denied" }));
     const { through } = told.find(({ kind }) => kind === "denied") ?? {};
     await expect.poll(() => told.at(-1)).toMatchObject({ kind: "heartbeat", through });
-    expect(await scrape(daemon)).toContain(`stint_fan_out_sequence ${through}`);
+    const metrics = await scrape(daemon);
+    expect(metrics).toContain(`stint_fan_out_sequence ${through}\n`);
+    expect(metrics).toContain("stint_denials_in_force 1\n");
   });
 
   test(

@@ -29,6 +29,7 @@ export type MetricsSources = {
   readonly ledgerSequence: () => number;
   readonly ledgerCommits: () => number;
   readonly watchers: () => number;
+  readonly denialsInForce: () => number | undefined;
   readonly isReady: () => boolean;
   readonly openSteps: () => number | undefined;
   /** Open steps that wait to be judged anew. */
@@ -112,6 +113,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const ofCommits = "Writes of the ledger since the start, each durable before any of what it recorded was answered.";
   counter("stint_ledger_commits_total", ofCommits, [], () => [[{}, sources.ledgerCommits()]]);
   gauge("stint_watchers", "Watches of the revocation feed that are connected.", sources.watchers);
+  const ofTold =
+    "Denials in the list that verifiers are told, which is swept once a minute; NaN before any has asked for it.";
+  gauge("stint_denials_in_force", ofTold, sources.denialsInForce);
   gauge("stint_ready", "1 while credentials are issued.", () => Number(sources.isReady()));
   gauge("stint_open_steps", "Steps that are open.", sources.openSteps);
   gauge("stint_steps_to_judge", "Open steps that wait to be judged anew.", sources.waitingSteps);
@@ -149,9 +153,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge("stint_upstream_authority_expiry_timestamp_seconds", ofUpstream, sources.upstreamExpiry);
   const ofCertificate = "When a certificate expires that a listener shows from files; Unix seconds.";
   gauges("stint_certificate_expiry_timestamp_seconds", ofCertificate, ["certificate"], sources.certificateExpiry);
-  const ofTold =
+  const ofSequence =
     "Sequence through which the stream on the message bus has all denials; NaN while that is not known, or without a bus.";
-  gauge("stint_fan_out_sequence", ofTold, () => sources.fanOut()?.sequence);
+  gauge("stint_fan_out_sequence", ofSequence, () => sources.fanOut()?.sequence);
   const ofBeat =
     "Age of the last heartbeat on the message bus, or time since the start where none was told; NaN without a bus.";
   gauge("stint_fan_out_heartbeat_age_seconds", ofBeat, () => sources.fanOut()?.heartbeatAgeSeconds);
