@@ -9,6 +9,7 @@ import { measureLists } from "./scale/lists.ts";
 import { measureOpenSteps } from "./scale/open-steps.ts";
 import { measureSharedLog } from "./scale/shared-log.ts";
 import { measureStreams } from "./scale/streams.ts";
+import { measureTree } from "./scale/tree.ts";
 import { print } from "./table.ts";
 
 const { values } = parseArgs({
@@ -17,7 +18,7 @@ const { values } = parseArgs({
     denials: { type: "string", default: "1300000" },
     processes: { type: "string", default: "20000" },
     recorded: { type: "string", default: "4096" },
-    only: { type: "string", default: "deny-list,lists,open-steps,ledger,streams" },
+    only: { type: "string", default: "deny-list,lists,tree,open-steps,ledger,streams" },
     rounds: { type: "string", default: "20" },
   },
 });
@@ -37,6 +38,7 @@ if (only.includes("deny-list")) {
   printAll(`a deny-list of ${values.denials}, for each denial`, await measureDenyList(Number(values.denials)));
 }
 if (only.includes("lists")) printAll("lists that are polled", await measureLists());
+if (only.includes("tree")) printAll("a tree of eight billion events, for each event and each commit", measureTree());
 if (only.includes("open-steps")) {
   printAll(`${values.steps} open steps, for each`, await measureOpenSteps(Number(values.steps), STEPS_PER_PROCESS));
   const alone = Number(values.processes);

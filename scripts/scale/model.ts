@@ -22,7 +22,7 @@ const MAP_KEYS_MAX = 2 ** 24;
 /** Its id, and the hash of its SPIFFE ID. */
 const KEYS_PER_DENIAL = 2;
 /** As the group queue has them. */
-const SIGNED_PER_GROUP_MAX = 32;
+export const SIGNED_PER_GROUP_MAX = 32;
 /** As the stream on NATS has them. */
 const DENIALS_PER_MESSAGE = 1_000;
 const MESSAGES_SINCE_MAX = 1_000;

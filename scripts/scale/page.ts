@@ -1,5 +1,5 @@
 import { LIMITS } from "../../src/domain/limits.ts";
-import { COST_VALUES as C, PRUNED_SHARE } from "./costs.ts";
+import { COST_VALUES as C, FRONT_END_SHARE, PRUNED_SHARE } from "./costs.ts";
 import { bytes, figure, percent } from "./figures.ts";
 import { brokerDenials, credentialsPerStep, eventsPerStep, INTERNET, lifeLeftSeconds, stepSeconds } from "./load.ts";
 import {
@@ -8,6 +8,7 @@ import {
   gatheredBus,
   listsPayFrom,
   MICROS,
+  SIGNED_PER_GROUP_MAX,
   sharedLogCeiling,
   stepsPerGroupMax,
   UTILISATION_MAX,
@@ -93,7 +94,7 @@ And over time, whatever the rate:
 | after | what | what shows it | what to do |
 |---|---|---|---|
 | a terabyte: ${figure((1e12 / oneADay) * 24)} hours at full load | the disk is full; issuing stops, closing goes on from the reserve | \`StintDiskFillsUp\`, \`StintDiskLow\`, \`stint_ledger_bytes\` | [retention](guides/operator.md#how-long-the-log-says-it) halves what stays (${percent(PRUNED_SHARE)} of it does); a new trust domain for each quarter, and the old one's data directory archived |
-| ten million events: ${figure(10_000_000 / (ONE.stepsPerSecond * eventsPerStep(ONE)) / 3_600)} hours | openings cost a tenth more ([measured](performance.md#a-large-ledger)), a start 0.15 s more; beyond ten million nothing was measured | \`stint_ledger_sequence\` | nothing |
+| ten million events: ${figure(10_000_000 / (ONE.stepsPerSecond * eventsPerStep(ONE)) / 3_600)} hours | openings cost a tenth more ([measured](performance.md#a-large-ledger)), a start 0.15 s more; of eight billion the tree's root is ${figure(C.treeRoot)} µs a commit at most, beyond that nothing was measured | \`stint_ledger_sequence\` | nothing |
 
 ## The whole site
 
@@ -113,7 +114,7 @@ ${replicasTable(seen)}
 Measured on two cores, two replicas issued 0.76 and 0.82 of what one did ([PostgreSQL](performance.md#postgresql)); for that load the formula says ${figure(issuingRatioOfTwo())}. Each replica keeps all tables on a disk of its own, and the log in PostgreSQL is ${bytes(C.sharedStep)} a step beside that. So replicas are for a machine that dies; two of them bear
 ${figure(Math.min(2 * BOUNDS.eventLoop, sharedLogCeiling(INTERNET, C, 2)))} steps a second where one bears ${figure(BOUNDS.eventLoop)}, and three bear ${figure(Math.min(3 * BOUNDS.eventLoop, sharedLogCeiling(INTERNET, C, 3)))}.
 
-**\`workers\`** take what is issued to open steps off the event loop: ${figure(credentialsPerStep(INTERNET) - 1)} of ${figure(3 + credentialsPerStep(INTERNET) - 1)} calls here, at 0.43 of the cost that stays. A broker then holds ${figure((UTILISATION_MAX * MICROS) / (MICROS_OF_STEP.main - 0.57 * (credentialsPerStep(INTERNET) - 1) * C.mainIssue))} steps a second in place of ${figure(BOUNDS.eventLoop)}, with a quarter more CPU for
+**\`workers\`** take what is issued to open steps off the event loop: ${figure(credentialsPerStep(INTERNET) - 1)} of ${figure(3 + credentialsPerStep(INTERNET) - 1)} calls here, at ${figure(FRONT_END_SHARE)} of the cost that stays. A broker then holds ${figure((UTILISATION_MAX * MICROS) / (MICROS_OF_STEP.main - (1 - FRONT_END_SHARE) * (credentialsPerStep(INTERNET) - 1) * C.mainIssue))} steps a second in place of ${figure(BOUNDS.eventLoop)}, with a quarter more CPU for
 these calls. Opening, holding and closing stay where they are.
 
 ## How long tokens live
@@ -179,6 +180,6 @@ exchanges, receipts that a close waits for, and everything that comes in bursts:
 
 /** What two replicas issue of JWT-SVIDs next to one, by the same formula. */
 function issuingRatioOfTwo(): number {
-  const turnMicros = (C.sharedTurn * 1_000) / 32;
+  const turnMicros = (C.sharedTurn * 1_000) / SIGNED_PER_GROUP_MAX;
   return (turnMicros + C.ledgerIssue) / (turnMicros + C.ledgerIssue + C.applyIssue);
 }
