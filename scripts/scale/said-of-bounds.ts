@@ -32,7 +32,7 @@ export const SAID: Readonly<Record<BoundName, Said>> = {
     remedy: "`NODE_OPTIONS=--max-old-space-size=…`; another trust domain",
   },
   busStream: {
-    what: "the stream on NATS has more to begin with than it takes on until it begins anew: it does nothing else any more",
+    what: "the stream on NATS begins anew without end, for its deny-list has more than a thousand parts: half of its messages repeat what was told, and ends wait for them",
     shows:
       "`stint_denials_in_force` near a million; `stint_fan_out_sequence` next to `stint_ledger_sequence`, `stint_fan_out_heartbeat_age_seconds`",
     remedy: "shorter-lived tokens; another trust domain",
