@@ -264,7 +264,9 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
   {
     what: "an entry that is text",
     text: `${LEAST}entries: [researcher]\n`,
-    findings: ["stint.yaml:3:11: entries[0]: expected a mapping with a kind: agent, runtime, verifier, operator or node"],
+    findings: [
+      "stint.yaml:3:11: entries[0]: expected a mapping with a kind: agent, runtime, verifier, operator or node",
+    ],
   },
   {
     what: "another kind's key in an entry",
