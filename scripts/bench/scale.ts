@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { machineName } from "./machine.ts";
 import { measureDenyList } from "./scale/deny-list.ts";
 import { signatureMicros } from "./scale/held.ts";
+import { measureHeldMemory } from "./scale/held-memory.ts";
 import { measureLedgerBytes, measureLedgerCpu, measureReadingOpen } from "./scale/ledger.ts";
 import { measureLists } from "./scale/lists.ts";
 import { measureOpenSteps } from "./scale/open-steps.ts";
@@ -18,7 +19,8 @@ const { values } = parseArgs({
     denials: { type: "string", default: "1300000" },
     processes: { type: "string", default: "20000" },
     recorded: { type: "string", default: "4096" },
-    only: { type: "string", default: "deny-list,lists,tree,open-steps,ledger,streams" },
+    only: { type: "string", default: "deny-list,lists,tree,open-steps,ledger,streams,held" },
+    held: { type: "string", default: "4000" },
     rounds: { type: "string", default: "20" },
   },
 });
@@ -55,5 +57,11 @@ if (only.includes("ledger")) {
 }
 if (only.includes("streams")) {
   printAll(`at a daemon, median of ${values.rounds} rounds, for each`, await measureStreams(Number(values.rounds)));
+}
+if (only.includes("held")) {
+  printAll(
+    `${values.held} steps held at a daemon, bytes that live, for each`,
+    await measureHeldMemory(Number(values.held)),
+  );
 }
 process.exit(0);

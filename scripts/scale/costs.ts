@@ -68,7 +68,12 @@ export const COSTS = {
     is: "a message signed, appended by NATS and acknowledged; taken to be so: a round trip, and an fsync of the server's",
     from: "assumed",
   },
-  openStep: { value: 2_202, unit: "bytes", is: "the broker's memory: an open step", from: BENCH },
+  openStep: {
+    value: 2_876,
+    unit: "bytes",
+    is: "the broker's memory: an open step, in a daemon; 2,202 of them the directory of steps and what ends them, of a million",
+    from: BENCH,
+  },
   sharedStep: {
     value: 3_588,
     unit: "bytes",
@@ -77,10 +82,10 @@ export const COSTS = {
   },
   openStepTake: { value: 26, unit: "µs", is: "event loop: an open step, read and taken up at the start", from: BENCH },
   holdStream: {
-    value: 17_800,
+    value: 10_879,
     unit: "bytes",
-    is: "the broker's memory: the stream that holds it",
-    from: "[memory](performance.md#memory), a stream of bundles",
+    is: "the broker's memory: the stream that holds it, of 150 on a connection",
+    from: BENCH,
   },
   brokerDenial: { value: 337, unit: "bytes", is: "the broker's memory: a denial", from: BENCH },
   brokerPage: {
