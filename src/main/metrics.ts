@@ -1,4 +1,5 @@
 import { createMetrics, type Metrics, type Sample } from "../adapters/metrics-prom/metrics-prom.ts";
+import { isOfKind } from "../domain/registration-entry.ts";
 import type { Core } from "./core.ts";
 import { UPSTREAM_SETTING } from "./open-signer.ts";
 
@@ -13,6 +14,11 @@ export function metricsOf(core: Core): Metrics {
     ledgerCommits: store.commits,
     watchers: () => receipts.listening().length,
     denialsInForce: () => core.denyList.list()?.denials.length,
+    nodes: () =>
+      entries.following.refusal() === undefined
+        ? entries.all().filter((entry) => isOfKind(entry, "node") && !entry.disabled).length
+        : undefined,
+    nodesAttended: () => core.machines.nodes.attended().length,
     isReady: () => readiness().ready,
     openSteps,
     waitingSteps: reassessment.waiting,

@@ -35,6 +35,8 @@ const SOURCES: MetricsSources = {
     ledgerCommits: zero,
     watchers: zero,
     denialsInForce: zero,
+    nodes: zero,
+    nodesAttended: zero,
     openSteps: zero,
     waitingSteps: zero,
     revoked: zero,

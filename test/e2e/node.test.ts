@@ -225,4 +225,6 @@ test("a node that is disabled is let go at once, with the steps of its processes
   // Sooner than a node would be waited for that is away.
   await expect.poll(() => stateOf(step)).toBe(StepState.ABANDONED);
   await expect(opened(three, "three")).rejects.toMatchObject({ reason: "NO_IDENTITY" });
+  const told = daemon.log.filter(({ node }) => node === "three").map(({ msg }) => msg);
+  expect(told).toEqual(["a node is attended", "a node is away"]);
 });

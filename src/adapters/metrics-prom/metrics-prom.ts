@@ -30,6 +30,9 @@ export type MetricsSources = {
   readonly ledgerCommits: () => number;
   readonly watchers: () => number;
   readonly denialsInForce: () => number | undefined;
+  /** Entries of nodes in force. */
+  readonly nodes: () => number | undefined;
+  readonly nodesAttended: () => number;
   readonly isReady: () => boolean;
   readonly openSteps: () => number | undefined;
   /** Open steps that wait to be judged anew. */
@@ -116,6 +119,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const ofTold =
     "Denials in the list that verifiers are told, which is swept once a minute; NaN before any has asked for it.";
   gauge("stint_denials_in_force", ofTold, sources.denialsInForce);
+  gauge("stint_nodes", "Machines without a broker that are registered and not disabled.", sources.nodes);
+  gauge("stint_nodes_attended", "Those whose agent is connected.", sources.nodesAttended);
   gauge("stint_ready", "1 while credentials are issued.", () => Number(sources.isReady()));
   gauge("stint_open_steps", "Steps that are open.", sources.openSteps);
   gauge("stint_steps_to_judge", "Open steps that wait to be judged anew.", sources.waitingSteps);

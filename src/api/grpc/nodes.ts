@@ -44,8 +44,12 @@ function attend(call: AttendCall, endpoint: Endpoint, ports: NodesPorts): void {
   let isOver = false;
 
   function finish(): void {
+    if (isOver) return;
     isOver = true;
     attendance?.end();
+    if (attendance !== undefined && node !== undefined && !ports.nodes.attended().includes(node)) {
+      endpoint.log.info("a node is away", { node });
+    }
     over.resolve();
   }
   function fail(thrown: unknown): void {
@@ -80,6 +84,7 @@ function attend(call: AttendCall, endpoint: Endpoint, ports: NodesPorts): void {
     if (!last || isOver) return;
     call.write({ message: { case: "attended", value: {} } });
     attendance = ports.nodes.attend(name, linkTo(its));
+    endpoint.log.info("a node is attended", { node: name });
   }
 
   function linkTo(its: NodeMachine): NodeLink {
