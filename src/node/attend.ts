@@ -66,9 +66,10 @@ export function keepAttending(ports: AttendPorts): Attending {
     let pauseMs: number = AGAIN_AFTER_MS.min;
     while (!closed.signal.aborted) {
       let wasAttended = false;
-      const next = replaced.promise;
       try {
-        const over = attendOn(await upstream.channel(), ports, closed.signal, () => {
+        const channel = await upstream.channel();
+        const next = replaced.promise;
+        const over = attendOn(channel, ports, closed.signal, () => {
           wasAttended = true;
           pauseMs = AGAIN_AFTER_MS.min;
           began();

@@ -161,8 +161,9 @@ export function createMachine({
     },
     find: (pid, beside) => told.get(pidOf({ ...beside, pid })),
     dismiss() {
-      link?.replaced();
+      const last = link;
       link = undefined;
+      last?.replaced();
       lapse();
     },
   };
