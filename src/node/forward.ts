@@ -27,9 +27,18 @@ export function metadataFor(call: Incoming, report: NodeReport): Metadata {
   return metadata;
 }
 
+const clients = new WeakMap<Channel, Client>();
+
 export function openOutgoing(channel: Channel, path: string, metadata: Metadata, deadline: Incoming["getDeadline"]) {
-  const wire = new Client("", credentials.createInsecure(), { channelOverride: channel });
+  const wire = clients.get(channel) ?? new Client("", credentials.createInsecure(), { channelOverride: channel });
+  clients.set(channel, wire);
   return wire.makeBidiStreamRequest(path, asItIs, asItIs, metadata, { deadline: deadline() });
+}
+
+/** Calls when the caller has gone, also where that was before. */
+export function whenGone(call: Incoming, gone: () => void): void {
+  if (call.cancelled) gone();
+  else call.once("cancelled", gone);
 }
 
 /**
@@ -48,10 +57,6 @@ export function pipeOn(call: Incoming, outgoing: Outgoing, first: Buffer): void 
     outgoing.once("drain", () => call.resume());
   });
   call.once("end", () => outgoing.end());
-  call.once("cancelled", () => {
-    isOver = true;
-    outgoing.cancel();
-  });
   outgoing.write(first);
 
   outgoing.on("metadata", (metadata: Metadata) => {
@@ -71,6 +76,11 @@ export function pipeOn(call: Incoming, outgoing: Outgoing, first: Buffer): void 
   outgoing.once("end", () => {
     isRead = true;
     answer();
+  });
+
+  whenGone(call, () => {
+    isOver = true;
+    outgoing.cancel();
   });
 
   /** What was sent before the end is written before it is told. */

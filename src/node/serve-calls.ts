@@ -8,7 +8,7 @@ import type { Cancel } from "../ports/clock.ts";
 import { callErrorOf } from "../wire/call-error.ts";
 import type { RawHandler } from "../wire/service-definition.ts";
 import { serviceError, serviceErrorOf } from "../wire/service-error.ts";
-import { errorOf, type Incoming, metadataFor, type Outgoing, openOutgoing, pipeOn } from "./forward.ts";
+import { errorOf, type Incoming, metadataFor, type Outgoing, openOutgoing, pipeOn, whenGone } from "./forward.ts";
 import { type AnswerKind, createKeptAnswers, type KeptAnswers } from "./kept-answers.ts";
 import { type LocalCallerPorts, namedIn, reportOf } from "./local-caller.ts";
 import { createOwnKeys } from "./own-keys.ts";
@@ -116,7 +116,7 @@ async function serveTokens(call: Incoming, first: Buffer, asked: Question, ports
     const outgoing = openOutgoing(await channelOf(ports), asked.path, metadataFor(call, asked.report), () =>
       call.getDeadline(),
     );
-    call.once("cancelled", () => outgoing.cancel());
+    whenGone(call, () => outgoing.cancel());
     outgoing.end(first);
     answer = await onlyMessage(outgoing);
     ports.keep(process, asked.name, answer);
@@ -144,13 +144,14 @@ async function serveStream(
   const keys = createOwnKeys();
   let isOver = false;
   let newest = first;
+  let { name } = asked;
   let isGiven = false;
   let open: { send(request: Buffer): void; cancel(): void } | undefined;
   const finish = () => {
     isOver = true;
     open?.cancel();
   };
-  call.once("cancelled", finish);
+  whenGone(call, finish);
   call.on("data", (request: Buffer) => {
     newest = request;
     open?.send(request);
@@ -173,7 +174,7 @@ async function serveStream(
         if (isOver) return;
         pauseMs = AGAIN_AFTER_MS.min;
         isGiven = true;
-        if (stream.answer !== undefined) ports.keep(asked.report.caller.process, asked.name, answer);
+        if (stream.answer !== undefined) ports.keep(asked.report.caller.process, name, answer);
         call.write(answer);
       }
     } catch (thrown) {
@@ -181,6 +182,7 @@ async function serveStream(
       if (!isAway(thrown)) throw thrown;
       giveKept(thrown);
     } finally {
+      open?.cancel();
       open = undefined;
     }
     await ports.pause(pauseMs);
@@ -191,6 +193,7 @@ async function serveStream(
     const channel = await channelOf(ports);
     // As it is now: while the broker was away, the process may have become another.
     const report = await asked.look();
+    name = questionOf(asked.path, first, report);
     if (stream.svids === undefined) {
       const outgoing = openOutgoing(channel, asked.path, metadataFor(call, report), () => Number.POSITIVE_INFINITY);
       outgoing.end(newest);
@@ -203,7 +206,7 @@ async function serveStream(
 
   function giveKept(thrown: unknown): void {
     if (isGiven) return;
-    const answer = stream.answer === undefined ? undefined : ports.kept.get(process, asked.name, stream.answer);
+    const answer = stream.answer === undefined ? undefined : ports.kept.get(process, name, stream.answer);
     // Envoy waits by itself for its first secrets.
     if (answer === undefined && stream.answer !== undefined) throw thrown;
     if (answer !== undefined) call.write(answer);
