@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
+import { CallError } from "../../wire/call-error.ts";
 import { openChannel } from "../../wire/channel.ts";
 import { type CallOptions, type ClientOf, createClient } from "../../wire/client.ts";
 import type { AttestationOptions } from "./attestation-options.ts";
@@ -108,16 +109,23 @@ export async function askBroker<Answer>(
 ): Promise<Answer> {
   const { signal } = options;
   const endsAt = performance.now() + CALL_MS_MAX + (options.waitMs ?? 0);
+  let told: StintError | undefined;
   for (let pauses = backoff(); ; ) {
     try {
       return await ask({ signal, deadlineMs: endsAt - performance.now() });
     } catch (thrown) {
       signal?.throwIfAborted();
-      const error = stintErrorOf(thrown);
+      // That the time for the last attempt was short says less than what the one before it met.
+      const error = isOutOfTime(thrown) ? (told ?? stintErrorOf(thrown)) : stintErrorOf(thrown);
+      told = error;
       const pauseMs = pauses.next();
       if (!error.retryable || options.once === true || performance.now() + pauseMs >= endsAt) throw error;
       // An aborted sleep rejects with an error of its own; what counts is why it was aborted.
       await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
+}
+
+function isOutOfTime(thrown: unknown): boolean {
+  return thrown instanceof CallError && thrown.unreachable && thrown.codeName === "DEADLINE_EXCEEDED";
 }
