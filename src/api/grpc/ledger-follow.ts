@@ -16,6 +16,8 @@ type Message = MessageInitShape<typeof LedgerFollowResponseSchema>;
 const PAGE_EVENTS = 1_000;
 /** Whoever hears nothing for several of these takes the connection for broken. */
 const SIGN_OF_LIFE_MS = 1_000;
+/** What is recorded within this time goes in one page: a page for each commit would cost the broker as much as some of its calls. */
+const GATHERED_MS = 20;
 
 /** The log after a sequence and then as it grows, no faster than the caller takes it. Ends when the caller has gone, or has more than there is. */
 export async function* followMessages(
@@ -48,11 +50,16 @@ export async function* followMessages(
       const cancel = clock.schedule(SIGN_OF_LIFE_MS, () => wake.resolve());
       await wake.promise;
       cancel();
+      await gathered(clock);
     }
   } finally {
     following.end();
     signal.removeEventListener("abort", gone);
   }
+}
+
+function gathered(clock: LedgerFollowPorts["clock"]): Promise<void> {
+  return new Promise((resolve) => void clock.schedule(GATHERED_MS, resolve));
 }
 
 async function* chunkMessages(through: number, log: LogReads): AsyncGenerator<Message, void, void> {
