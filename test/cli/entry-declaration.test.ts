@@ -61,7 +61,7 @@ describe("a declared entry", () => {
   });
 
   test.for([
-    { bad: "no kind", yaml: "name: a", message: "kind: expected agent, runtime, verifier, operator" },
+    { bad: "no kind", yaml: "name: a", message: "kind: expected agent, runtime, verifier, operator, node" },
     {
       bad: "a key of another kind",
       yaml: "{kind: operator, name: a, selectors: ['unix:uid:1'], role: admin, ceiling: []}",
