@@ -1,13 +1,12 @@
 import { execFile, execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { KEPT_BUILDS } from "../../kept-builds.ts";
 
 const run = promisify(execFile);
 const folder = import.meta.dirname;
-const environments = join(KEPT_BUILDS, "python");
+const environments = resolve(folder, "../../../build/python");
 /** The first version that the MCP SDK takes. */
 const PYTHON_MINOR_MIN = 10;
 
@@ -29,7 +28,7 @@ export function pythonIsMissing(minorMin = PYTHON_MINOR_MIN): string | undefined
 }
 
 /**
- * A Python with the pinned packages, made once for each state of the requirements.
+ * A Python with the pinned packages, below build/; made once for each state of the requirements.
  *
  * @param requirements - the file that pins them.
  * @returns the interpreter's path.
