@@ -68,7 +68,11 @@ export function createHeadKeeper(
       cancel?.();
       [cancel, unsaved, newest] = [undefined, undefined, head];
       const kept = saving.then(() => ports.checkpoints.save(head));
-      saving = kept.catch(() => undefined);
+      saving = kept.catch((error: unknown) => {
+        // Whoever accepts is told. Of a ledger that was trusted before, this head is its newest all the same.
+        failedAt = head;
+        unsavedYet(head, error);
+      });
       await kept;
       isKeeping = true;
     },

@@ -133,3 +133,35 @@ test("a head that could not be accepted is not accepted", async () => {
   await keeper.close();
   expect(attempts).toBe(1);
 });
+
+test("a head that could not be kept when it was accepted, of a ledger that was trusted before, is tried again", async () => {
+  let isFull = true;
+  const saved: number[] = [];
+  const { keeper, failures, clock } = keeping(true, async ({ sequence }) => {
+    if (isFull) throw new Error("no space");
+    saved.push(sequence);
+  });
+  keeper.committed(head(1));
+  await expect(keeper.trust(head(2))).rejects.toThrow("no space");
+  isFull = false;
+  clock.advance(1_000);
+  await settled();
+  expect(saved).toEqual([2]);
+  expect(failures).toHaveLength(1);
+});
+
+test("and of one that is not trusted, it is kept by nobody but who accepts it", async () => {
+  let isFull = true;
+  const saved: number[] = [];
+  const { keeper, clock } = keeping(false, async ({ sequence }) => {
+    if (isFull) throw new Error("no space");
+    saved.push(sequence);
+  });
+  await expect(keeper.trust(head(2))).rejects.toThrow("no space");
+  isFull = false;
+  clock.advance(10_000);
+  await settled();
+  expect(saved).toEqual([]);
+  await keeper.trust(head(2));
+  expect(saved).toEqual([2]);
+});
