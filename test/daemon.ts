@@ -122,7 +122,7 @@ export function isFault({ level }: LogLine): boolean {
   return level === "error" || level === "fatal";
 }
 
-function parseLine(line: string): LogLine {
+export function parseLine(line: string): LogLine {
   try {
     return JSON.parse(line) as LogLine;
   } catch {

@@ -1,5 +1,5 @@
 import { groupIdsOf, type LocalAccounts } from "./local-accounts.ts";
-import { kindOf, namesNode, type Selector } from "./selector.ts";
+import { kindOf, namesNode, nodeIn, type Selector } from "./selector.ts";
 
 /** A user as the kernel has it: the broker's own. */
 export type KernelUser = { readonly uid: number; readonly gids: readonly number[] };
@@ -17,6 +17,7 @@ const GROUPS = new Set(["unix:gid", "unix:group", "unix:supplementary_gid"]);
  * Selectors that name neither users nor groups share nobody: these are warned of where they are declared.
  */
 export function mayShareUser(a: readonly Selector[], b: readonly Selector[], accounts: LocalAccounts): boolean {
+  // Users of different machines are different users, whatever their numbers.
   if (nodeIn(a) !== nodeIn(b)) return false;
   return areShared(meaningOf(a, accounts), meaningOf(b, accounts), accounts);
 }
@@ -27,11 +28,6 @@ export function mayBeUser(selectors: readonly Selector[], user: KernelUser, acco
   const known = groupIdsOf(user.uid, accounts);
   const groups = new Set([...user.gids, ...known].map(String));
   return areShared(meaningOf(selectors, accounts), { users: new Set([String(user.uid)]), groups }, accounts);
-}
-
-/** Users of different machines are different users, whatever their numbers. */
-function nodeIn(selectors: readonly Selector[]): Selector | undefined {
-  return selectors.find((one) => namesNode([one]));
 }
 
 function areShared(a: Meaning, b: Meaning, accounts: LocalAccounts): boolean {

@@ -158,7 +158,12 @@ export function nodeSelector(name: Segment): Selector {
 
 /** Whether selectors are those of processes on a machine without a broker. */
 export function namesNode(selectors: readonly Selector[]): boolean {
-  return selectors.some((one) => kindOf(one) === NODE);
+  return nodeIn(selectors) !== undefined;
+}
+
+/** The selector that says on which node's machine. */
+export function nodeIn(selectors: readonly Selector[]): Selector | undefined {
+  return selectors.find((one) => kindOf(one) === NODE);
 }
 
 function isOfNode(attested: ReadonlySet<Selector>): boolean {

@@ -16,12 +16,10 @@ import { serveCalls } from "../node/serve-calls.ts";
 import { keepUpstream } from "../node/upstream.ts";
 import type { AttestationEvidence } from "../sdk/runtime/attestation-options.ts";
 import { attestedRuntimeSvid } from "../sdk/runtime/attested-svid.ts";
-import type { Closers } from "./closers.ts";
+import { type Closers, closeAll } from "./closers.ts";
 import { heedEnding } from "./ending.ts";
-import { logWhatNodePrints } from "./log-what-node-prints.ts";
+import { LAST_LINES_MS, logWhatNodePrints } from "./log-what-node-prints.ts";
 
-/** For the log's last lines, at the end. */
-const LAST_LINES_MS = 200;
 const TELL_EVERY_MS = 250;
 
 /**
@@ -41,7 +39,7 @@ export async function runNodeAgent(config: NodeConfig): Promise<void> {
     await stopping;
     log.info("stopping");
   } finally {
-    for (const close of closers.toReversed()) await close();
+    await closeAll(closers);
   }
   await log.flushed(LAST_LINES_MS);
 }

@@ -3,11 +3,12 @@ import { formatProcess, type ProcessIdentity, sameProcess } from "../domain/proc
 import { Nodes } from "../gen/stint/v1/nodes_pb.js";
 import type { Cancel } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import { backoff } from "../sdk/runtime/backoff.ts";
 import { callErrorOf } from "../wire/call-error.ts";
 import { createClient } from "../wire/client.ts";
 import { nodeFactsMessageOf, nodeProcessMessageOf, processOfNodeMessage } from "../wire/node-message.ts";
 import { factsOf, type LocalCallerPorts } from "./local-caller.ts";
-import type { Upstream } from "./upstream.ts";
+import { AGAIN_AFTER, type Upstream } from "./upstream.ts";
 
 export type AttendPorts = Pick<LocalCallerPorts, "watch" | "kinship"> & {
   readonly upstream: Upstream;
@@ -28,7 +29,6 @@ export type Attending = {
 
 /** Below the size that a request may have. */
 const ALIVE_PER_MESSAGE = 2_000;
-const AGAIN_AFTER_MS = { min: 100, max: 2_000 } as const;
 
 /**
  * Tells the broker which processes live here, and when those end that it asks about, for as long as the node runs. With each
@@ -63,7 +63,7 @@ export function keepAttending(ports: AttendPorts): Attending {
   }
 
   async function follow(): Promise<void> {
-    let pauseMs: number = AGAIN_AFTER_MS.min;
+    const pauses = backoff(AGAIN_AFTER);
     while (!closed.signal.aborted) {
       let wasAttended = false;
       try {
@@ -71,7 +71,7 @@ export function keepAttending(ports: AttendPorts): Attending {
         const next = replaced.promise;
         const over = attendOn(channel, ports, closed.signal, () => {
           wasAttended = true;
-          pauseMs = AGAIN_AFTER_MS.min;
+          pauses.reset();
           began();
         });
         const end = over.then(
@@ -83,8 +83,7 @@ export function keepAttending(ports: AttendPorts): Attending {
       } catch (thrown) {
         ended(false, thrown);
       }
-      await pause(pauseMs);
-      pauseMs = Math.min(2 * pauseMs, AGAIN_AFTER_MS.max);
+      await pause(pauses.next());
     }
   }
 

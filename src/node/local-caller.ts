@@ -5,6 +5,7 @@ import { sameProcess } from "../domain/process.ts";
 import { EnrollRequestSchema, OpenRequestSchema, Steps } from "../gen/stint/v1/steps_pb.js";
 import type { Attestor, Evidence, Peer, ProcessWatch } from "../ports/attestor.ts";
 import type { Kinship } from "../ports/kinship.ts";
+import { methodDefinitionOf } from "../wire/service-definition.ts";
 
 export type LocalCallerPorts = {
   readonly attestor: Attestor;
@@ -64,8 +65,8 @@ export function isUnchanged(before: NodeReport, after: NodeReport): boolean {
   );
 }
 
-const OPEN = pathOf(Steps.method.open);
-const ENROLL = pathOf(Steps.method.enroll);
+const { path: OPEN } = methodDefinitionOf(Steps.method.open);
+const { path: ENROLL } = methodDefinitionOf(Steps.method.enroll);
 
 /** The pid that a request names; `undefined` where it names none, or where it is no request. */
 export function namedIn(path: string, message: Uint8Array): number | undefined {
@@ -79,8 +80,4 @@ export function namedIn(path: string, message: Uint8Array): number | undefined {
     // The broker says what is wrong with it.
     return undefined;
   }
-}
-
-function pathOf({ parent, name }: { readonly parent: { readonly typeName: string }; readonly name: string }): string {
-  return `/${parent.typeName}/${name}`;
 }

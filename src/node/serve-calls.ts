@@ -1,19 +1,23 @@
 import { createHash } from "node:crypto";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { type StatusObject, status } from "@grpc/grpc-js";
 import { BrokerError } from "../domain/errors.ts";
 import type { NodeReport } from "../domain/node-report.ts";
 import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
+import { SecretDiscoveryService } from "../gen/envoy/service/secret/v3/sds_pb.js";
+import { SpiffeWorkloadAPI } from "../gen/spiffe/workload/workload_pb.js";
 import type { Peer } from "../ports/attestor.ts";
 import type { Cancel } from "../ports/clock.ts";
+import { backoff } from "../sdk/runtime/backoff.ts";
 import { callErrorOf } from "../wire/call-error.ts";
-import type { RawHandler } from "../wire/service-definition.ts";
+import { methodDefinitionOf, type RawHandler } from "../wire/service-definition.ts";
 import { serviceError, serviceErrorOf } from "../wire/service-error.ts";
 import { errorOf, type Incoming, metadataFor, type Outgoing, openOutgoing, pipeOn, whenGone } from "./forward.ts";
 import { type AnswerKind, createKeptAnswers, type KeptAnswers } from "./kept-answers.ts";
 import { type LocalCallerPorts, namedIn, reportOf } from "./local-caller.ts";
 import { createOwnKeys } from "./own-keys.ts";
 import { openNodeSvidStream } from "./svid-stream.ts";
-import type { Upstream } from "./upstream.ts";
+import { AGAIN_AFTER, type Upstream } from "./upstream.ts";
 
 export type ServeCallsPorts = LocalCallerPorts & {
   readonly peerOf: (call: { getPeer(): string }) => Peer;
@@ -24,24 +28,25 @@ export type ServeCallsPorts = LocalCallerPorts & {
   readonly pause: (ms: number) => Promise<void>;
 };
 
-const WORKLOAD_API = "/SpiffeWorkloadAPI";
-const SECRETS = "/envoy.service.secret.v3.SecretDiscoveryService";
+const { fetchX509SVID, fetchX509Bundles, fetchJWTSVID, fetchJWTBundles, fetchWITSVID, fetchWITBundles } =
+  SpiffeWorkloadAPI.method;
+const { streamSecrets, fetchSecrets } = SecretDiscoveryService.method;
+const pathOf = (method: DescMethod) => methodDefinitionOf(method).path;
 
 /** Streams that last as long as their clients, whatever becomes of the broker meanwhile: what is served of each. */
 const KEPT_STREAMS: Readonly<Record<string, { readonly svids?: "x509" | "secrets"; readonly answer?: AnswerKind }>> = {
-  [`${WORKLOAD_API}/FetchX509SVID`]: { svids: "x509", answer: "x509-svids" },
-  [`${WORKLOAD_API}/FetchX509Bundles`]: { answer: "bundles" },
-  [`${WORKLOAD_API}/FetchJWTBundles`]: { answer: "bundles" },
-  [`${SECRETS}/StreamSecrets`]: { svids: "secrets" },
+  [pathOf(fetchX509SVID)]: { svids: "x509", answer: "x509-svids" },
+  [pathOf(fetchX509Bundles)]: { answer: "bundles" },
+  [pathOf(fetchJWTBundles)]: { answer: "bundles" },
+  [pathOf(streamSecrets)]: { svids: "secrets" },
 };
-const FETCH_JWT_SVID = `${WORKLOAD_API}/FetchJWTSVID`;
+const FETCH_JWT_SVID = pathOf(fetchJWTSVID);
 /** Private keys that the broker would make come with these. */
 const NOT_HERE: Readonly<Record<string, string>> = {
-  [`${WORKLOAD_API}/FetchWITSVID`]: "the WIT-SVID profile is not served by a node",
-  [`${WORKLOAD_API}/FetchWITBundles`]: "the WIT-SVID profile is not served by a node",
-  [`${SECRETS}/FetchSecrets`]: "secrets are served as a stream by a node: StreamSecrets",
+  [pathOf(fetchWITSVID)]: "the WIT-SVID profile is not served by a node",
+  [pathOf(fetchWITBundles)]: "the WIT-SVID profile is not served by a node",
+  [pathOf(fetchSecrets)]: "secrets are served as a stream by a node: StreamSecrets",
 };
-const AGAIN_AFTER_MS = { min: 100, max: 2_000 } as const;
 
 /** Serves the calls of the machine's processes: each is attested here and sent on, with what was found out of who calls. */
 export function serveCalls(ports: ServeCallsPorts): RawHandler {
@@ -78,7 +83,7 @@ export function serveCalls(ports: ServeCallsPorts): RawHandler {
     const look = () => reportOf(ports.peerOf(call), namedIn(path, first), ports);
     const report = await look();
     const stream = KEPT_STREAMS[path];
-    const question = { path, report, name: questionOf(path, first, report), look };
+    const question = { path, report, look };
     if (stream !== undefined) return serveStream(call, first, question, stream, { ...ports, kept, keep });
     if (path === FETCH_JWT_SVID) return serveTokens(call, first, question, { ...ports, kept, keep });
     const outgoing = openOutgoing(await channelOf(ports), path, metadataFor(call, report), () => call.getDeadline());
@@ -95,11 +100,10 @@ type Keeping = ServeCallsPorts & {
 type Question = {
   readonly path: string;
   readonly report: NodeReport;
-  /** What was asked, by whom: a process with another program gets no answer of the one before. */
-  readonly name: string;
   readonly look: () => Promise<NodeReport>;
 };
 
+/** What was asked, by whom: a process with another program gets no answer of the one before. */
 function questionOf(path: string, request: Buffer, { caller }: NodeReport): string {
   const hash = createHash("sha256")
     .update(path)
@@ -111,6 +115,7 @@ function questionOf(path: string, request: Buffer, { caller }: NodeReport): stri
 /** One answer, or what is still good of the last while the broker is away. */
 async function serveTokens(call: Incoming, first: Buffer, asked: Question, ports: Keeping): Promise<void> {
   const { process } = asked.report.caller;
+  const name = questionOf(asked.path, first, asked.report);
   let answer: Buffer | undefined;
   try {
     const outgoing = openOutgoing(await channelOf(ports), asked.path, metadataFor(call, asked.report), () =>
@@ -119,10 +124,10 @@ async function serveTokens(call: Incoming, first: Buffer, asked: Question, ports
     whenGone(call, () => outgoing.cancel());
     outgoing.end(first);
     answer = await onlyMessage(outgoing);
-    ports.keep(process, asked.name, answer);
+    ports.keep(process, name, answer);
   } catch (thrown) {
     if (!isAway(thrown)) throw thrown;
-    answer = ports.kept.get(formatProcess(process), asked.name, "jwt-svids");
+    answer = ports.kept.get(formatProcess(process), name, "jwt-svids");
     if (answer === undefined) throw thrown;
   }
   call.write(answer);
@@ -144,7 +149,7 @@ async function serveStream(
   const keys = createOwnKeys();
   let isOver = false;
   let newest = first;
-  let { name } = asked;
+  let name = questionOf(asked.path, first, asked.report);
   let isGiven = false;
   let open: { send(request: Buffer): void; cancel(): void } | undefined;
   const finish = () => {
@@ -164,7 +169,7 @@ async function serveStream(
   });
   call.resume();
 
-  let pauseMs: number = AGAIN_AFTER_MS.min;
+  const pauses = backoff(AGAIN_AFTER);
   while (!isOver) {
     try {
       const opened = await opening();
@@ -172,7 +177,7 @@ async function serveStream(
       if (isOver) return opened.cancel();
       for await (const answer of opened.responses) {
         if (isOver) return;
-        pauseMs = AGAIN_AFTER_MS.min;
+        pauses.reset();
         isGiven = true;
         if (stream.answer !== undefined) ports.keep(asked.report.caller.process, name, answer);
         call.write(answer);
@@ -185,8 +190,7 @@ async function serveStream(
       open?.cancel();
       open = undefined;
     }
-    await ports.pause(pauseMs);
-    pauseMs = Math.min(2 * pauseMs, AGAIN_AFTER_MS.max);
+    await ports.pause(pauses.next());
   }
 
   async function opening() {

@@ -14,6 +14,9 @@ export type Upstream = {
 /** A broker that a cable or a firewall took away says nothing; what waits for it is to be told. */
 const ALIVE = { "grpc.keepalive_time_ms": 5_000, "grpc.keepalive_timeout_ms": 5_000 } as const;
 
+/** How often it is asked again: nodes are many, and come back together. */
+export const AGAIN_AFTER = { minMs: 100, maxMs: 2_000 } as const;
+
 /** @param endpoint - `tcp://host:port` of the broker's `nodes.listen`. */
 export function keepUpstream(endpoint: string, svid: RuntimeSvid): Upstream {
   const listeners: (() => void)[] = [];

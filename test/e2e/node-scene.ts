@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stringify } from "yaml";
-import { type Daemon, type LogLine, startDaemon } from "../daemon.ts";
+import { type Daemon, type LogLine, parseLine, startDaemon } from "../daemon.ts";
 import { STINT } from "../programs.ts";
 import { READ_SEARCH } from "./entries.ts";
 import { operatorOf } from "./operator.ts";
@@ -94,7 +94,7 @@ export async function startNode(
   const waiting = new Set<() => void>();
   const lines = createInterface({ input: child.stderr });
   lines.on("line", (line) => {
-    log.push(parsed(line));
+    log.push(parseLine(line));
     for (const look of waiting) look();
   });
   lines.on("close", () => {
@@ -127,14 +127,6 @@ export async function startNode(
   };
   await Promise.all([agent.line("serving"), agent.line("attended by the broker")]);
   return agent;
-}
-
-function parsed(line: string): LogLine {
-  try {
-    return JSON.parse(line) as LogLine;
-  } catch {
-    return { msg: line };
-  }
 }
 
 /** A way to the broker that can be cut and mended. */

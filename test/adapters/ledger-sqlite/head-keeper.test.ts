@@ -20,6 +20,17 @@ function keeping(isTrusted: boolean, save?: CheckpointStore["save"]) {
   return { keeper, saved, failures, clock };
 }
 
+/** On a disk that is full until it is said that it is not. */
+function keepingOnDisk(isTrusted: boolean) {
+  const disk = { isFull: true };
+  const saved: number[] = [];
+  const kept = keeping(isTrusted, async ({ sequence }) => {
+    if (disk.isFull) throw new Error("no space");
+    saved.push(sequence);
+  });
+  return { ...kept, disk, saved };
+}
+
 test("the first head is kept at once, later ones at most once a second, always the newest", async () => {
   const { keeper, saved, clock } = keeping(true);
   keeper.committed(head(1));
@@ -61,12 +72,7 @@ test("while the ledger is not trusted nothing is kept; then the head that was ac
 });
 
 test("a head that could not be kept is told of once, and tried again though nothing else is recorded", async () => {
-  let isFull = true;
-  const saved: number[] = [];
-  const { keeper, failures, clock } = keeping(true, async ({ sequence }) => {
-    if (isFull) throw new Error("no space");
-    saved.push(sequence);
-  });
+  const { disk, keeper, saved, failures, clock } = keepingOnDisk(true);
   keeper.committed(head(1));
   await settled();
   for (let second = 0; second < 3; second += 1) {
@@ -74,7 +80,7 @@ test("a head that could not be kept is told of once, and tried again though noth
     await settled();
   }
   expect(failures).toHaveLength(1);
-  isFull = false;
+  disk.isFull = false;
   clock.advance(1_000);
   await settled();
   expect(saved).toEqual([1]);
@@ -135,15 +141,10 @@ test("a head that could not be accepted is not accepted", async () => {
 });
 
 test("a head that could not be kept when it was accepted, of a ledger that was trusted before, is tried again", async () => {
-  let isFull = true;
-  const saved: number[] = [];
-  const { keeper, failures, clock } = keeping(true, async ({ sequence }) => {
-    if (isFull) throw new Error("no space");
-    saved.push(sequence);
-  });
+  const { disk, keeper, saved, failures, clock } = keepingOnDisk(true);
   keeper.committed(head(1));
   await expect(keeper.trust(head(2))).rejects.toThrow("no space");
-  isFull = false;
+  disk.isFull = false;
   clock.advance(1_000);
   await settled();
   expect(saved).toEqual([2]);
@@ -151,14 +152,9 @@ test("a head that could not be kept when it was accepted, of a ledger that was t
 });
 
 test("and of one that is not trusted, it is kept by nobody but who accepts it", async () => {
-  let isFull = true;
-  const saved: number[] = [];
-  const { keeper, clock } = keeping(false, async ({ sequence }) => {
-    if (isFull) throw new Error("no space");
-    saved.push(sequence);
-  });
+  const { disk, keeper, saved, clock } = keepingOnDisk(false);
   await expect(keeper.trust(head(2))).rejects.toThrow("no space");
-  isFull = false;
+  disk.isFull = false;
   clock.advance(10_000);
   await settled();
   expect(saved).toEqual([]);
