@@ -141,20 +141,26 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   function track(step: Step): void {
     // An event that failed half-way is taken again, so the step may be tracked already.
     forget(step);
-    const { stepId, executor } = step;
-    tracked.set(stepId, { step, timers: new Map() });
+    tracked.set(step.stepId, { step, timers: new Map() });
     takeCharge(step);
-    if (executor.kind === "any" || !charge.sees(executor.process)) return;
+  }
+
+  /** Whoever sees the machine watches, whoever keeps the step; where a node goes to another broker, that one does from then on. */
+  function watchExecutor({ stepId, executor }: Step): void {
+    const isWatched = tracked.get(stepId)?.timers.has("executor") === true;
+    const isToBe = executor.kind !== "any" && charge.sees(executor.process);
+    if (isWatched === isToBe) return;
     set(
       stepId,
       "executor",
-      ports.processes.watch(executor.process, () => executorGone(stepId)),
+      isToBe ? ports.processes.watch(executor.process, () => executorGone(stepId)) : undefined,
     );
   }
 
   /** Sets the timers that are this broker's to set, and takes off those that are not. */
   function takeCharge(step: Step): void {
     const { stepId, executor } = step;
+    watchExecutor(step);
     const kind = charge.of(step);
     if (kind === "another's") {
       for (const timer of ["expiry", "lease", "hold"] as const) set(stepId, timer, undefined);

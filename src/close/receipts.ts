@@ -2,11 +2,13 @@ import type { StandingVerifier } from "../domain/closure.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
+import type { ReceiptReport } from "../domain/replica-report.ts";
 import type { SignedReceipt, TakenReceipt } from "../domain/signed-receipt.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 import type { DenyPart, RecordedReceipt } from "../ports/ledger-reads.ts";
+import { NOWHERE_ELSE, type ReceiptsElsewhere } from "./receipts-elsewhere.ts";
 
 export type ReceiptState = StandingVerifier["state"];
 
@@ -89,12 +91,15 @@ export type ReceiptBook = {
    * where a process of it may be left from before the broker started.
    */
   applied(): readonly TakenReceipt[];
+  /** What other brokers are to know of this one's verifiers, once these were told of everything up to a sequence. */
+  report(through: number): ReceiptReport;
   /** Those that are connected now. */
   listening(): readonly (WatcherStatus & Watching)[];
   /** Those that are connected or may still count, and of a verifier without any the one that was there last. */
   watchers(): readonly (WatcherStatus & Watching)[];
 };
 
+type Left = ReturnType<ReceiptsElsewhere["left"]>;
 type Watching = { readonly acknowledged: number; readonly lastSeen: UnixMicros; readonly isConnected: boolean };
 type Watcher = WatcherStatus & {
   acknowledged: number;
@@ -132,9 +137,10 @@ function leastSigned(watchers: readonly Watcher[]): SignedReceipt | undefined {
 export function createReceiptBook(ports: {
   readonly entries: EntryDirectory;
   readonly clock: Clock;
-  /** Whether verifiers may be connected to other brokers that share the ledger. */
-  readonly isShared?: boolean;
+  /** Absent: no verifier is connected to another broker. */
+  readonly elsewhere?: ReceiptsElsewhere;
 }): ReceiptBook {
+  const { elsewhere = NOWHERE_ELSE } = ports;
   const watchers = new Map<string, Watcher>();
   const waiting = new Set<() => void>();
   const recorded = new Map<string, RecordedReceipt>();
@@ -171,33 +177,47 @@ export function createReceiptBook(ports: {
   function receiptOf(entry: VerifierEntry, sequence: number, now: UnixMicros, closedAt: UnixMicros): Receipt {
     const verifier = entry.content.name;
     const own = [...watchers.values()].filter((watcher) => watcher.entryId === entry.entryId);
-    // Past its staleness bound a watcher refuses everything, also a watcher that is connected and has fallen silent.
-    const missing = own.filter((watcher) => watcher.acknowledged < sequence && lapseOf(watcher) > now);
-    if (missing.length > 0) {
-      const lapsesAt = Math.max(...missing.map(lapseOf)) as UnixMicros;
-      return { verifier, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
-    }
-    const applied = own.filter((watcher) => watcher.acknowledged >= sequence);
-    const left = leftUntil(entry, closedAt);
-    if (ports.isShared === true && left > now) return { verifier, state: "DISCONNECTED", lapsesAt: left };
-    if (applied.length > 0) {
-      return { verifier, state: "APPLIED", appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
-    }
+    const missing = missingOf(own, sequence, now);
+    const away = leftElsewhere(entry, sequence, closedAt);
+    if (missing.length > 0 || away !== undefined) return { verifier, ...openState(missing, away) };
+    const appliedAt = appliedBy(entry, own, sequence);
+    if (appliedAt !== undefined) return { verifier, state: "APPLIED", appliedAt };
     // No live watcher of this entry is known since the start; a watcher from before the start may be within its bound.
     const sinceStart = addMicros(startedAt, entry.content.maxStalenessSeconds * 1_000_000);
-    const lapsesAt = Math.max(sinceStart, left, ...own.map(lapseOf)) as UnixMicros;
+    const lapsesAt = Math.max(sinceStart, ...own.map(lapseOf)) as UnixMicros;
     return { verifier, state: lapsesAt > now ? "DISCONNECTED" : "LAPSED", lapsesAt };
   }
 
+  /** Past its staleness bound a watcher refuses everything, also a watcher that is connected and has fallen silent. */
+  function missingOf(own: readonly Watcher[], sequence: number, now: UnixMicros): readonly Watcher[] {
+    return own.filter((watcher) => watcher.acknowledged < sequence && lapseOf(watcher) > now);
+  }
+
+  function leftElsewhere({ entryId, createdAt, content }: VerifierEntry, sequence: number, closedAt: UnixMicros): Left {
+    return elsewhere.left({ entryId, createdAt, maxStalenessSeconds: content.maxStalenessSeconds }, sequence, closedAt);
+  }
+
+  /** Of a verifier of which some process may not have applied something, here or elsewhere. */
+  function openState(missing: readonly Watcher[], away: Left, ...others: readonly UnixMicros[]) {
+    const isConnected = away?.isConnected === true || missing.some((one) => one.isConnected);
+    const lapsesAt = Math.max(...others, ...missing.map(lapseOf), away?.until ?? 0) as UnixMicros;
+    return { state: isConnected ? "PENDING" : "DISCONNECTED", lapsesAt } as const;
+  }
+
+  /** When the last of those who have applied something did; `undefined`: nobody has. */
+  function appliedBy({ entryId }: VerifierEntry, own: readonly Watcher[], sequence: number): UnixMicros | undefined {
+    const applied = own.filter((watcher) => watcher.acknowledged >= sequence).map((watcher) => watcher.appliedAt);
+    const there = elsewhere.appliedAt(entryId, sequence);
+    const all = there === undefined ? applied : [...applied, there];
+    return all.length === 0 ? undefined : (Math.max(...all) as UnixMicros);
+  }
+
   /**
-   * Until when a process of a verifier may be left that this broker knows nothing of: one that was on the feed before the start, and has
-   * not come back, or one that is on the feed of another broker. Past its bound each refuses what it was not told of.
-   *
-   * @param closedAt - of what it has to be told of; absent: of anything before now.
+   * Until when a process of a verifier may be left that was on the feed before the start, and has not come back. Past its bound it
+   * refuses what it was not told of.
    */
-  function leftUntil({ createdAt, content }: VerifierEntry, closedAt?: UnixMicros): UnixMicros {
-    const from = ports.isShared === true ? (closedAt ?? ports.clock.now()) : startedAt;
-    return createdAt >= from ? from : addMicros(from, content.maxStalenessSeconds * 1_000_000);
+  function leftUntil({ createdAt, content }: VerifierEntry): UnixMicros {
+    return createdAt >= startedAt ? startedAt : addMicros(startedAt, content.maxStalenessSeconds * 1_000_000);
   }
 
   function standingOf(
@@ -209,25 +229,22 @@ export function createReceiptBook(ports: {
   ): StandingVerifier {
     const { name: verifier, audiences } = entry.content;
     const known = recorded.get(entry.entryId);
-    const watches = !entry.disabled && (known !== undefined || heard.has(entry.entryId));
-    const standing = { verifier, audiences, watches };
-    const missing = own.filter((one) => one.acknowledged < sequence && lapseOf(one) > now);
-    const left = leftUntil(entry, closedAt);
+    const isHeard = heard.has(entry.entryId) || elsewhere.isHeard(entry.entryId);
+    const standing = { verifier, audiences, watches: !entry.disabled && (known !== undefined || isHeard) };
+    const missing = missingOf(own, sequence, now);
+    const away = leftElsewhere(entry, sequence, closedAt ?? now);
+    const left = leftUntil(entry);
     const isLeft = left > now;
-    const isOpen = missing.length > 0 || isLeft;
+    const isOpen = missing.length > 0 || isLeft || away !== undefined;
     const applied = own.filter((one) => one.acknowledged >= sequence);
     const signed = [leastSigned(applied), known?.signed].find((one) => one !== undefined && one.sequence >= sequence);
     const isApplied = { ...standing, state: "APPLIED", ...(signed === undefined ? {} : { signed }) } as const;
-    if (!isOpen && applied.length > 0) {
-      return { ...isApplied, appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
-    }
+    const appliedAt = appliedBy(entry, own, sequence);
+    if (!isOpen && appliedAt !== undefined) return { ...isApplied, appliedAt };
     // What another broker recorded is of the watchers that it has.
     const isRecorded = known !== undefined && known.sequence >= sequence;
-    if (isRecorded && !(ports.isShared === true && isLeft)) return { ...isApplied, appliedAt: known.at };
-    if (isOpen) {
-      const lapsesAt = Math.max(...(isLeft ? [left] : []), ...missing.map(lapseOf)) as UnixMicros;
-      return { ...standing, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
-    }
+    if (isRecorded && !(elsewhere.isShared && isOpen)) return { ...isApplied, appliedAt: known.at };
+    if (isOpen) return { ...standing, ...openState(missing, away, ...(isLeft ? [left] : [])) };
     return { ...standing, state: "LAPSED", lapsesAt: Math.max(left, ...own.map(lapseOf)) as UnixMicros };
   }
 
@@ -253,6 +270,8 @@ export function createReceiptBook(ports: {
       latestPossibleAcceptance: latest as UnixMicros,
     };
   }
+
+  elsewhere.onChange(changed);
 
   const isOpen = ({ state }: Receipt) => state === "PENDING" || state === "DISCONNECTED";
   const isSettled = (receipts: Receipts) => !receipts.verifiers.some(isOpen);
@@ -346,7 +365,7 @@ export function createReceiptBook(ports: {
     applied() {
       const now = ports.clock.now();
       // Each broker records what its own watchers have applied.
-      const isLeft = (one: VerifierEntry) => ports.isShared !== true && leftUntil(one) > now;
+      const isLeft = (one: VerifierEntry) => !elsewhere.isShared && leftUntil(one) > now;
       const left = new Set(verifierEntries().flatMap((one) => (isLeft(one) ? [one.entryId] : [])));
       const live = [...watchers.values()].filter((one) => lapseOf(one) > now && !left.has(one.entryId));
       return [...Map.groupBy(live, ({ entryId }) => entryId)].map(([entryId, own]) => {
@@ -354,6 +373,17 @@ export function createReceiptBook(ports: {
         const sequence = Math.min(...own.map(({ acknowledged }) => acknowledged));
         return { entryId, sequence, ...(signed === undefined ? {} : { signed }) };
       });
+    },
+    report(through) {
+      const now = ports.clock.now();
+      const live = [...watchers.values()].filter((one) => lapseOf(one) > now);
+      const verifiers = [...Map.groupBy(live, ({ entryId }) => entryId)].map(([entryId, own]) => ({
+        entryId,
+        applied: Math.min(...own.map(({ acknowledged }) => acknowledged)),
+        isConnected: own.some((one) => one.isConnected),
+      }));
+      const isUnknown = (one: VerifierEntry) => one.createdAt < startedAt && leftUntil(one) > now;
+      return { through, verifiers, unknown: verifierEntries().filter(isUnknown).map((one) => one.entryId) };
     },
     listening: () => [...watchers.values()].filter((one) => one.isConnected),
     watchers() {

@@ -18,7 +18,7 @@ const TRUST_DOMAIN_BYTES_MAX = 255;
 const TRUST_DOMAIN = /^[a-z0-9._-]+$/;
 const SEGMENT = /^[A-Za-z0-9._-]+$/;
 
-function isSegment(text: string): boolean {
+export function isSegment(text: string): text is Segment {
   return SEGMENT.test(text) && text !== "." && text !== "..";
 }
 
@@ -48,7 +48,7 @@ export function parseSegment(text: string, field: string): Segment {
       `1 to ${LIMITS.segmentBytesMax} characters A-Z, a-z, 0-9, '.', '_', '-', and not '.' or '..'`,
     );
   }
-  return text as Segment;
+  return text;
 }
 
 /**

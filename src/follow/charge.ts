@@ -1,4 +1,5 @@
-import { isRemote, type ProcessIdentity } from "../domain/process.ts";
+import { isRemote, nodeOfProcess, type ProcessIdentity } from "../domain/process.ts";
+import type { Segment } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
 import type { Machine, Replicas } from "../ports/replicas.ts";
 
@@ -20,15 +21,28 @@ export type Charges = {
 export function chargesAmong(replicas: Replicas | undefined): Charges {
   if (replicas === undefined) return { of: () => "own", sees: () => true, isOrphan: () => false };
   const { own, all, leads } = replicas;
+
+  /** A node is at one of them, or its processes are the leader's to wait for. */
+  function seesThrough(node: Segment): boolean {
+    const attending = all().filter(({ isAlive, report }) => isAlive && report.nodes.includes(node));
+    return attending.length === 0 ? leads() : attending.some(({ name }) => name === own);
+  }
+
   return {
     of({ keeper }) {
       if (keeper === own) return "own";
       const isKept = all().some(({ name, isAlive }) => name === keeper && isAlive);
       return isKept || !leads() ? "another's" : "orphan";
     },
-    sees: (process) => isRemote(process) || all().some(({ name, machine }) => name === own && isOn(machine, process)),
-    isOrphan: (process) =>
-      !isRemote(process) && !all().some(({ machine, isAlive }) => isAlive && isOn(machine, process)),
+    sees(process) {
+      const node = nodeOfProcess(process);
+      if (node !== undefined) return seesThrough(node);
+      return isRemote(process) || all().some(({ name, machine }) => name === own && isOn(machine, process));
+    },
+    isOrphan(process) {
+      if (isRemote(process) || nodeOfProcess(process) !== undefined) return false;
+      return !all().some(({ machine, isAlive }) => isAlive && isOn(machine, process));
+    },
   };
 }
 

@@ -4,6 +4,8 @@ import { createNotifier } from "../close/notify.ts";
 import { keepReassessing, type ReassessPorts } from "../close/reassess.ts";
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
+import { NOWHERE_ELSE, receiptsElsewhere } from "../close/receipts-elsewhere.ts";
+import { keepReplicasTold, type ReportPorts } from "../close/report-to-replicas.ts";
 import { keepRecentDenials } from "../close/recent-denials.ts";
 import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
@@ -26,11 +28,12 @@ export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
   Pick<AuthoritiesPorts, "replica" | "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "apart"> &
   Pick<DenialPorts, "executableSha256"> &
-  Pick<ReassessPorts, "principals"> & {
+  Pick<ReassessPorts, "principals"> &
+  Pick<ReportPorts, "nodes"> & {
     readonly store: OpenedLedger;
     readonly engine: PolicyEngine;
     /** What follows the ledger in other processes. Absent: nothing does. */
-    readonly elsewhere?: readonly Pick<Following, "reached">[];
+    readonly frontEnds?: readonly Pick<Following, "reached">[];
     readonly exchanges: Pick<EndingsPorts, "targets" | "vault" | "delayed">;
   };
 
@@ -42,7 +45,7 @@ export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
  * @throws BrokerError LEDGER_UNAVAILABLE, AUTHORITY_UNAVAILABLE
  */
 export async function keepBeside(ports: BesidePorts, closers: Closers) {
-  const { store, clock, failed, elsewhere = [] } = ports;
+  const { store, clock, failed, frontEnds = [] } = ports;
   const { ledger, projections, steps, feed } = store;
 
   const notifier = createNotifier({ ledger, feed, failed });
@@ -59,8 +62,8 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     () => entries.following.end(),
     () => stepDirectory.following.end(),
   );
-  const inDirectory = reachedBy(stepDirectory.following, ...elsewhere);
-  const inForce = reachedBy(stepDirectory.following, notifier.following, ...elsewhere);
+  const inDirectory = reachedBy(stepDirectory.following, ...frontEnds);
+  const inForce = reachedBy(stepDirectory.following, notifier.following, ...frontEnds);
   const authorities = await openAuthorities({ ...ports, ledger, projections, inForce });
   closers.push(() => authorities.stop());
   const registry = createRegistry({
@@ -68,7 +71,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     ledger,
     steps: stepDirectory,
     entries,
-    inForce: reachedBy(entries.following, stepDirectory.following, notifier.following, ...elsewhere),
+    inForce: reachedBy(entries.following, stepDirectory.following, notifier.following, ...frontEnds),
   });
   const lifetimes = await keepLifetimes({ ...ports, ledger, projections, replicas: store.replicas });
   closers.push(() => lifetimes.stop());
@@ -93,8 +96,11 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     stepDirectory,
   });
   closers.push(() => endings.stop());
-  const receipts = createReceiptBook({ entries, clock, isShared: store.replicas !== undefined });
+  const { replicas } = store;
+  const elsewhere = replicas === undefined ? NOWHERE_ELSE : receiptsElsewhere({ replicas, clock });
+  const receipts = createReceiptBook({ entries, clock, elsewhere });
   closers.push(await keepReceiptJournal({ ledger, projections, receipts, notifier, clock, failed }));
+  if (replicas !== undefined) closers.push(keepReplicasTold({ ...ports, replicas, receipts, notifier }));
   const isAgent = (name: string) =>
     entries.following.refusal() === undefined && entries.byName("agent", name) !== undefined;
   const denials = createDenialRecorder({ ...ports, ledger, isAgent });

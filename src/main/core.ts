@@ -196,6 +196,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
       rotation: config.authority,
       gate: suspensions,
       processes: machines.watch,
+      nodes: machines.nodes,
       kinship: machines.kinship,
       executableSha256: unix.executableSha256,
       trustDomain,
@@ -203,7 +204,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
       clock,
       random,
       engine,
-      ...(frontEnds === undefined ? {} : { elsewhere: [frontEnds] }),
+      ...(frontEnds === undefined ? {} : { frontEnds: [frontEnds] }),
       principals,
       keyMissing: ({ authorityId, family }) =>
         log.warning("a key is missing, and is replaced", { authorityId, family }),

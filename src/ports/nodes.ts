@@ -26,6 +26,8 @@ export type Nodes = {
   ): { seen(facts: NodeFacts): void; gone(process: ProcessIdentity): void; readonly end: Cancel };
   /** The nodes that are there. */
   attended(): readonly Segment[];
+  /** Calls whenever a node comes or is not there any more; ends with the returned function. */
+  onChange(listener: () => void): Cancel;
   /** Whoever calls through a node, as one end of a connection. */
   adopt(node: Segment, connectionId: string, report: NodeReport): Peer;
   /** The node is believed no longer: all of its processes count as gone at once. */

@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from "../domain/process.ts";
+import type { ReplicaReport } from "../domain/replica-report.ts";
 import type { Cancel } from "./clock.ts";
 
 /** Where the processes are that one broker sees: the boot of a machine, and a PID namespace of it. */
@@ -10,6 +11,8 @@ export type Replica = {
   readonly machine: Machine;
   /** Whether its lease stands, by the ledger's clock. A lease is renewed for as long as the broker reaches the ledger. */
   readonly isAlive: boolean;
+  /** What it last said of itself. */
+  readonly report: ReplicaReport;
 };
 
 /** The brokers that share a ledger, as of a few seconds ago. */
@@ -19,6 +22,10 @@ export type Replicas = {
   all(): readonly Replica[];
   /** Whether this one does what one of them has to do for all. Two may believe it for some seconds. */
   leads(): boolean;
-  /** Calls whenever one of them comes or its lease lapses; ends with the returned function. */
+  /** Calls whenever one of them comes, its lease lapses, or a node goes from one to another; ends with the returned function. */
   onChange(listener: () => void): Cancel;
+  /** Tells the others this of this one. Whoever can't be told now is told with the next renewal of the lease. */
+  report(report: ReplicaReport): void;
+  /** Calls whenever one of them has said something new of itself, or its lease has lapsed; ends with the returned function. */
+  onReport(listener: () => void): Cancel;
 };

@@ -1,3 +1,4 @@
+import type { ReplicaReport } from "../domain/replica-report.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { Head } from "./ledger.ts";
 import type { EventRow } from "./ledger-reads.ts";
@@ -28,12 +29,17 @@ export type SharedLog = {
   /**
    * Renews the lease of this broker, which lapses by itself, by the database's clock.
    *
+   * @param report - what this broker says of itself; the others are told where it is another than before.
    * @returns all brokers that share the log.
    * @throws BrokerError NOT_SERVING when another broker has the name of this one; LEDGER_UNAVAILABLE
    */
-  beat(): Promise<readonly Replica[]>;
+  beat(report: ReplicaReport): Promise<readonly Replica[]>;
+  /** All brokers that share the log, without renewing anything. Throws as `read` does. */
+  replicas(): Promise<readonly Replica[]>;
   /** Called when somebody has appended, or may have. */
   onAppended(listener: () => void): void;
+  /** Called when another broker has said something of itself, or may have. */
+  onReported(listener: () => void): void;
   close(): Promise<void>;
 };
 

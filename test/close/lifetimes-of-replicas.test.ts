@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createKnownReplicas, type KnownReplicas } from "../../src/adapters/ledger-sqlite/known-replicas.ts";
 import { keepLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
+import { formatProcess, processOfNode } from "../../src/domain/process.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import type { Segment } from "../../src/domain/spiffe-id.ts";
 import type { OpenedStep, Step } from "../../src/domain/step.ts";
 import type { Machine } from "../../src/ports/replicas.ts";
 import { done, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
@@ -12,18 +14,22 @@ import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
 const HERE: Machine = { bootId: "boot", pidNamespace: "4026531836" };
 const THERE: Machine = { bootId: "another boot", pidNamespace: "4026531836" };
+const NODE = "build-7" as Segment;
 
 let world: World;
 let agent: RegistrationEntry;
 /** As the broker `a` knows it, which would lead, and as `b` does, which would after it. */
 let known: Record<"a" | "b", KnownReplicas>;
 let running: Lifetimes[];
+/** The processes that each looks at, with what it does once one of them is gone. */
+let watched: Record<"a" | "b", Map<string, () => void>>;
 
 beforeEach(async () => {
   const given = ports();
   world = worldOf(await openMemoryLedger(given), given);
   agent = await world.agent();
-  known = { a: createKnownReplicas("a"), b: createKnownReplicas("b") };
+  known = { a: createKnownReplicas("a", () => undefined), b: createKnownReplicas("b", () => undefined) };
+  watched = { a: new Map(), b: new Map() };
   running = [];
   tell({ a: true, b: true });
 });
@@ -32,10 +38,12 @@ afterEach(async () => {
   await world.store.close();
 });
 
-function tell({ a, b }: { readonly a: boolean; readonly b: boolean }): void {
+/** @param nodeAt - the broker that attends the node. */
+function tell({ a, b }: { readonly a: boolean; readonly b: boolean }, nodeAt?: "a" | "b"): void {
+  const reportOf = (name: "a" | "b") => ({ nodes: name === nodeAt ? [NODE] : [] });
   const all = [
-    { name: "a", machine: HERE, isAlive: a },
-    { name: "b", machine: THERE, isAlive: b },
+    { name: "a", machine: HERE, isAlive: a, report: reportOf("a") },
+    { name: "b", machine: THERE, isAlive: b, report: reportOf("b") },
   ];
   for (const replicas of Object.values(known)) replicas.told(all);
 }
@@ -44,8 +52,12 @@ async function start(name: "a" | "b"): Promise<Lifetimes> {
   const lifetimes = await keepLifetimes({
     ledger: world.store.ledger,
     projections: world.store.projections,
-    // Whatever is asked for here lives for ever.
-    processes: { watch: () => () => undefined },
+    processes: {
+      watch(process, gone) {
+        watched[name].set(formatProcess(process), gone);
+        return () => void watched[name].delete(formatProcess(process));
+      },
+    },
     replicas: known[name],
     clock: world.clock,
     failed(error) {
@@ -129,4 +141,27 @@ test("a step that is held at another broker from now on is that broker's to end"
   tell({ a: false, b: true });
   await pass(LIMITS.holdGraceMs * 2);
   expect(await world.step(step.stepId)).toMatchObject({ state: "OPEN", keeper: "b" });
+});
+
+test("a process behind a node is watched where the node is, and by the first of them while the node is nowhere", async () => {
+  await start("a");
+  await start("b");
+  const process = processOfNode(NODE, { ...processOf(77), ...THERE });
+  const step = await open("b", { executor: { kind: "process", process } });
+  const watchers = () => (["a", "b"] as const).filter((name) => watched[name].has(formatProcess(process)));
+  expect(watchers()).toEqual(["a"]);
+  tell({ a: true, b: true }, "b");
+  expect(watchers()).toEqual(["b"]);
+  tell({ a: true, b: false }, "b");
+  expect(watchers()).toEqual(["a"]);
+  expect(await stateOf(step)).toBe("OPEN");
+  tell({ a: true, b: true }, "b");
+  // It ended, and the node goes to the other broker before its runtime had its time to close the step.
+  watched.b.get(formatProcess(process))?.();
+  tell({ a: true, b: true }, "a");
+  await pass(10_000);
+  expect(await stateOf(step)).toBe("OPEN");
+  watched.a.get(formatProcess(process))?.();
+  await pass(10_000);
+  expect(await stateOf(step)).toBe("ABANDONED");
 });

@@ -92,7 +92,9 @@ function memoryLog() {
     },
     cursorKey: new Uint8Array(32),
     beat: () => Promise.resolve([]),
+    replicas: () => Promise.resolve([]),
     onAppended: (listener) => void listeners.set(replica, listener),
+    onReported: () => undefined,
     close: () => Promise.resolve(),
   });
   return { of, counted, size: () => events.length };
@@ -139,7 +141,7 @@ async function open(replica: number, log: SharedLog) {
     await loadDriver(),
     { directory: where, reserveBytes: 65_536, diskFreeBytesMin: 0, now: clock.now() },
     log,
-    { upgrading: () => undefined, followed: () => undefined },
+    { upgrading: () => undefined, followed: () => undefined, replicas: () => undefined },
     { mover: { isMoving: () => false, begin: () => undefined }, alone },
   );
   const queue = createGroupQueue(async (acts) => (await alone(() => store.run(acts))).outcomes);

@@ -137,6 +137,7 @@ export async function startBroker(ground: Ground) {
       },
       processes: kernel.processes,
       kinship: kernel.kinship,
+      nodes: { attended: () => [], onChange: () => () => undefined },
       trustDomain: TRUST_DOMAIN,
       apart: undefined,
       clock,

@@ -33,6 +33,10 @@ export function createNodeAttestor(ports: {
 }): NodeAttestor {
   const { clock, absentSecondsMax = LIMITS.nodeAbsentSecondsMax } = ports;
   const machines = new Map<Segment, KnownMachine>();
+  const listeners = new Set<() => void>();
+  const changed = () => {
+    for (const listener of [...listeners]) listener();
+  };
   const reports = new WeakMap<Peer, { readonly node: Segment; readonly report: NodeReport }>();
 
   function machineOf(node: Segment): KnownMachine {
@@ -94,11 +98,19 @@ export function createNodeAttestor(ports: {
           unwatch: (process) => link.unwatch(processAtNode(process)),
           replaced: link.replaced,
         });
+        changed();
         return {
           seen: (facts) => seen(factsOfNode(node, facts)),
           gone: (process) => gone(processOfNode(node, process)),
-          end,
+          end() {
+            end();
+            changed();
+          },
         };
+      },
+      onChange(listener) {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
       },
       attended: () => [...machines].flatMap(([node, machine]) => (machine.isAttended() ? [node] : [])),
       adopt(node, connectionId, report) {
@@ -112,7 +124,10 @@ export function createNodeAttestor(ports: {
         }
         return peer;
       },
-      dismiss: (node) => machines.get(node)?.dismiss(),
+      dismiss(node) {
+        machines.get(node)?.dismiss();
+        changed();
+      },
     },
     has: (peer) => reports.has(peer),
   };

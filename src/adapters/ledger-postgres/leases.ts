@@ -1,4 +1,5 @@
 import { BrokerError } from "../../domain/errors.ts";
+import { type ReplicaReport, replicaReportFrom } from "../../domain/replica-report.ts";
 import type { Machine, Replica } from "../../ports/replicas.ts";
 import type { Session } from "./session.ts";
 
@@ -14,15 +15,22 @@ const LEASE_MS = 10_000;
 /** Whoever was away for longer has not seen who else was there meanwhile. */
 const GAP_MS = 5_000;
 
+/** A lease that a crash of the server takes back is renewed a moment later: nobody waits for the disk. */
 const RENEW = `
-  INSERT INTO stint.replica (name, instance, boot_id, pid_namespace, seen_at)
-  VALUES ($1, $2, $3, $4, clock_timestamp())
-  ON CONFLICT (name) DO UPDATE
-     SET instance = excluded.instance, boot_id = excluded.boot_id, pid_namespace = excluded.pid_namespace,
-         seen_at = excluded.seen_at
-   WHERE replica.instance = excluded.instance OR replica.seen_at < clock_timestamp() - $5 * interval '1 millisecond'`;
+  WITH unsynced AS (
+    SELECT set_config('synchronous_commit', 'off', true)
+  ), renewed AS (
+    INSERT INTO stint.replica (name, instance, boot_id, pid_namespace, report, seen_at)
+    SELECT $1, $2, $3, $4, $5::jsonb, clock_timestamp() FROM unsynced
+    ON CONFLICT (name) DO UPDATE
+       SET instance = excluded.instance, boot_id = excluded.boot_id, pid_namespace = excluded.pid_namespace,
+           report = excluded.report, seen_at = excluded.seen_at
+     WHERE replica.instance = excluded.instance OR replica.seen_at < clock_timestamp() - $6 * interval '1 millisecond'
+    RETURNING 1
+  )
+  SELECT CASE WHEN $7::boolean THEN pg_notify('stint_replica', $8) END FROM renewed`;
 const ALL = `
-  SELECT name, boot_id, pid_namespace, (extract(epoch FROM seen_at) * 1000)::float8 AS seen_ms,
+  SELECT name, boot_id, pid_namespace, report, (extract(epoch FROM seen_at) * 1000)::float8 AS seen_ms,
          (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms
     FROM stint.replica ORDER BY name`;
 
@@ -30,27 +38,30 @@ type ReplicaRecord = {
   readonly name: string;
   readonly boot_id: string;
   readonly pid_namespace: string;
+  readonly report: unknown;
   readonly seen_ms: number;
   readonly now_ms: number;
+};
+
+/** The lease of one broker, and the others' as it sees them. */
+export type Leases = {
+  /** @throws BrokerError NOT_SERVING when another broker has the name of this one; LEDGER_UNAVAILABLE */
+  renew(session: Session, report: ReplicaReport): Promise<readonly Replica[]>;
+  all(session: Session): Promise<readonly Replica[]>;
 };
 
 /**
  * Renews a lease, and tells whose leases stand. Only a lease that lapsed while this broker was watching counts as lapsed: after an
  * interruption of the database all leases are old, and nobody is gone.
+ *
+ * @param own - the payload by which this broker knows its own notices.
  */
-export function createLeases({
-  name,
-  instance,
-  machine,
-}: OwnReplica): (session: Session) => Promise<readonly Replica[]> {
+export function createLeases({ name, instance, machine }: OwnReplica, own: string): Leases {
   let watchingSinceMs = 0;
   let seenMs = 0;
+  let told = "";
 
-  return async (session) => {
-    const { rowCount } = await session.query(RENEW, [name, instance, machine.bootId, machine.pidNamespace, LEASE_MS]);
-    if (rowCount !== 1) {
-      throw new BrokerError("NOT_SERVING", `another broker is the replica ${name} of this ledger, or was a moment ago`);
-    }
+  async function all(session: Session): Promise<readonly Replica[]> {
     const { rows } = await session.query<ReplicaRecord>(ALL, []);
     const nowMs = rows[0]?.now_ms ?? 0;
     if (nowMs - seenMs > GAP_MS) watchingSinceMs = nowMs;
@@ -59,6 +70,21 @@ export function createLeases({
       name: row.name,
       machine: { bootId: row.boot_id, pidNamespace: row.pid_namespace },
       isAlive: nowMs - Math.max(row.seen_ms, watchingSinceMs) < LEASE_MS,
+      report: replicaReportFrom(row.report),
     }));
+  }
+
+  return {
+    async renew(session, report) {
+      const text = JSON.stringify(report);
+      const given = [name, instance, machine.bootId, machine.pidNamespace, text, LEASE_MS, text !== told, own];
+      const { rowCount } = await session.query(RENEW, given);
+      if (rowCount !== 1) {
+        throw new BrokerError("NOT_SERVING", `another broker is the replica ${name} of this ledger, or was a moment ago`);
+      }
+      told = text;
+      return all(session);
+    },
+    all,
   };
 }

@@ -20,7 +20,7 @@ export type Session = {
     values?: readonly unknown[],
   ): Promise<QueryResult<Row>>;
   isEnded(): boolean;
-  onNotification(listener: (payload: string) => void): void;
+  onNotification(listener: (channel: string, payload: string) => void): void;
   /** Called once, however the session ended. */
   onEnd(listener: () => void): void;
   /** At once: an answer that is waited for does not come any more. */
@@ -94,7 +94,8 @@ export async function openSession({ tls, ...place }: PostgresPlace, password: ()
       }
     },
     isEnded: () => isEnded,
-    onNotification: (listener) => void client.on("notification", ({ payload = "" }) => listener(payload)),
+    onNotification: (listener) =>
+      void client.on("notification", ({ channel, payload = "" }) => listener(channel, payload)),
     onEnd(listener) {
       if (isEnded) listener();
       else enders.push(listener);

@@ -57,6 +57,13 @@ const FORGET_CHUNKS = `
   DELETE FROM stint.snapshot_chunk WHERE ctid IN (
     SELECT ctid FROM stint.snapshot_chunk WHERE through_sequence <> ALL ($1::bigint[]) LIMIT 16)`;
 
+/** What is told of: that the log has grown, and that a broker has said something of itself. */
+const CHANNELS = ["stint_log", "stint_replica"] as const;
+
+function isChannel(channel: string): channel is (typeof CHANNELS)[number] {
+  return CHANNELS.some((one) => one === channel);
+}
+
 const KEY_BYTES = 32;
 const PUT_KEY = "INSERT INTO stint.common_key (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
 const KEY = "SELECT value FROM stint.common_key WHERE name = $1";
@@ -82,8 +89,11 @@ export async function openSharedLog({ passwordFile, replica, ...place }: SharedL
   const password = () => readFileSync(passwordFile, "utf8").replace(/\r?\n$/, "");
   // Every listener is told who appended, so that nobody looks for what he knows.
   const own = randomUUID();
-  const listeners: (() => void)[] = [];
-  const renew = createLeases(replica);
+  const listeners: { readonly [Channel in (typeof CHANNELS)[number]]: (() => void)[] } = {
+    stint_log: [],
+    stint_replica: [],
+  };
+  const leases = createLeases(replica, own);
   let isClosed = false;
   let kept: Session | undefined;
   let listening: Session | undefined;
@@ -100,10 +110,12 @@ export async function openSharedLog({ passwordFile, replica, ...place }: SharedL
         listening = session;
         // It was closed while this one was on its way.
         if (isClosed) session.end();
-        session.onNotification((payload) => payload !== own && tell());
-        await session.query("LISTEN stint_log");
-        // What was appended before nobody was told of.
-        tell();
+        session.onNotification((channel, payload) => payload !== own && isChannel(channel) && tell(channel));
+        for (const channel of CHANNELS) {
+          await session.query(`LISTEN ${channel}`);
+          // What there was before nobody was told of.
+          tell(channel);
+        }
         await new Promise<void>((resolve) => session.onEnd(resolve));
       } catch {
         // Whoever appends or reads finds out why. Without being told, everybody still looks at intervals.
@@ -113,8 +125,8 @@ export async function openSharedLog({ passwordFile, replica, ...place }: SharedL
     }
   }
 
-  function tell(): void {
-    for (const listener of listeners) listener();
+  function tell(channel: (typeof CHANNELS)[number]): void {
+    for (const listener of listeners[channel]) listener();
   }
 
   async function take(): Promise<LogTurn> {
@@ -218,8 +230,10 @@ export async function openSharedLog({ passwordFile, replica, ...place }: SharedL
       forget: async (but) => (await (await connected()).query(FORGET_CHUNKS, [but])).rowCount ?? 0,
     },
     cursorKey,
-    beat: async () => renew(await connected()),
-    onAppended: (listener) => void listeners.push(listener),
+    beat: async (report) => leases.renew(await connected(), report),
+    replicas: async () => leases.all(await connected()),
+    onAppended: (listener) => void listeners.stint_log.push(listener),
+    onReported: (listener) => void listeners.stint_replica.push(listener),
     async close() {
       isClosed = true;
       kept?.end();

@@ -3,22 +3,32 @@ import type { Replica, Replicas } from "../../ports/replicas.ts";
 /** The brokers that share a log, as the thread that renews the lease of this one tells of them. */
 export type KnownReplicas = Replicas & { told(replicas: readonly Replica[]): void };
 
-export function createKnownReplicas(own: string): KnownReplicas {
+/** @param report - has the others told of this one. */
+export function createKnownReplicas(own: string, report: Replicas["report"]): KnownReplicas {
   let known: readonly Replica[] = [];
-  const listeners = new Set<() => void>();
+  const [changes, reports] = [new Set<() => void>(), new Set<() => void>()];
+  const adding = (listeners: Set<() => void>) => (listener: () => void) => {
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  };
   return {
     own,
     all: () => known,
     // Names are told in their order, so that all come to the same.
     leads: () => (known.find(({ isAlive }) => isAlive)?.name ?? own) === own,
-    onChange(listener) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    report,
+    onChange: adding(changes),
+    onReport: adding(reports),
     told(replicas) {
-      const isSame = JSON.stringify(replicas) === JSON.stringify(known);
+      const before = known;
       known = replicas;
-      if (!isSame) for (const listener of [...listeners]) listener();
+      if (presenceOf(known) !== presenceOf(before)) for (const listener of [...changes]) listener();
+      if (JSON.stringify(known) !== JSON.stringify(before)) for (const listener of [...reports]) listener();
     },
   };
+}
+
+/** What changes seldom, and has every open step looked at. */
+function presenceOf(replicas: readonly Replica[]): string {
+  return JSON.stringify(replicas.map(({ name, machine, isAlive, report }) => [name, machine, isAlive, report.nodes]));
 }

@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { NO_REPORT, type ReplicaReport } from "../../domain/replica-report.ts";
 import type { EventsPruned } from "../../domain/retention-event.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct } from "../../ports/ledger-acts.ts";
@@ -35,6 +36,8 @@ export type SharedStoreWatch = {
   readonly upgrading: (progress: UpgradeProgress) => void;
   /** Events of others, which have been taken over. */
   readonly followed: (head: Head, events: readonly string[]) => void;
+  /** Who shares the log, and what each says of itself, whenever it is known anew. */
+  readonly replicas: (replicas: readonly Replica[]) => void;
 };
 
 /**
@@ -55,6 +58,8 @@ export type SharedStore = {
   follow(): Promise<void>;
   /** As of the last time that the lease of this one was renewed. */
   replicas(): readonly Replica[];
+  /** Tells the others what this broker says of itself, and again with each renewal of its lease. */
+  report(report: ReplicaReport): Promise<void>;
   readonly cursorKey: Uint8Array;
   close(): Promise<void>;
 };
@@ -98,7 +103,8 @@ export async function openSharedStore(
   /** Why the log can't be appended to at this moment. */
   let failing: string | undefined;
   let beatAtMs = performance.now();
-  let replicas = await log.beat();
+  let report = NO_REPORT;
+  let replicas = await log.beat(report);
   const db = await openCopyOf();
   const store = openStore(db);
   const keeper = createLogKeeper(db, `${path}-wal`, mover);
@@ -283,14 +289,24 @@ export async function openSharedStore(
   async function probe(): Promise<void> {
     await catchUp(log);
     if (performance.now() - beatAtMs < BEAT_MS) return;
+    await beat();
+  }
+
+  async function beat(): Promise<void> {
     beatAtMs = performance.now();
-    replicas = await log.beat();
+    know(await log.beat(report));
+  }
+
+  function know(known: readonly Replica[]): void {
+    replicas = known;
+    watch.replicas(known);
   }
 
   const follow = () => heeding(() => catchUp(log));
   await follow();
   await inTurn(async () => undefined);
   log.onAppended(() => void alone(follow).catch(() => undefined));
+  log.onReported(() => void alone(async () => know(await log.replicas())).catch(() => undefined));
 
   return {
     head: store.head,
@@ -318,6 +334,11 @@ export async function openSharedStore(
     },
     follow,
     replicas: () => replicas,
+    async report(said) {
+      report = said;
+      // What can't be told now is told with the next renewal.
+      await heeding(beat).catch(() => undefined);
+    },
     cursorKey: log.cursorKey,
     async close() {
       await log.close();

@@ -2,6 +2,7 @@ import type { MessagePort } from "node:worker_threads";
 import { BrokerError, type Denial, type ErrorCode, type ErrorMetadata, isDenial } from "../../domain/errors.ts";
 import type { AuthorityPut, LedgerEvent } from "../../domain/ledger-event.ts";
 import { authorityFrom, recordedAuthority } from "../../domain/recorded-authority.ts";
+import type { ReplicaReport } from "../../domain/replica-report.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { RecordedIssuance, RecordIssuanceItem, RecordIssuancesAct } from "../../ports/issuance-acts.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
@@ -35,26 +36,34 @@ export type ToWriter =
   | { readonly kind: "chunks"; readonly order: ChunkOrder }
   /** Asks for everything that was recorded before, at whatever broker. */
   | { readonly kind: "confirm" }
+  /** What the others that share the log are told of this broker. */
+  | { readonly kind: "report"; readonly report: ReplicaReport }
   | { readonly kind: "close" };
 
 export type FromWriter =
   | { readonly kind: "chunks"; readonly written: number | WireError }
   | Loaded
   | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }
-  | ({ readonly kind: "opened"; readonly head: WireHead; readonly cursorKey?: Uint8Array } & Standing)
+  | ({
+      readonly kind: "opened";
+      readonly head: WireHead;
+      /** Of a shared log, as the cursors' key is. */
+      readonly replicas?: readonly Replica[];
+      readonly cursorKey?: Uint8Array;
+    } & Standing)
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "group"; readonly reply: string }
   /** Events that others appended to a shared log. */
   | { readonly kind: "followed"; readonly followed: string }
   /** Comes at every probe: a thread that is not heard of for long waits for its disk. */
   | ({ readonly kind: "probed" } & Standing)
-  | { readonly kind: "confirmed"; readonly error?: WireError };
+  | { readonly kind: "confirmed"; readonly error?: WireError }
+  /** Who shares the log, known anew. */
+  | { readonly kind: "replicas"; readonly replicas: readonly Replica[] };
 
-/** `replicas`: of a shared log. */
 type Standing = {
   readonly health: LedgerHealth;
   readonly disk: LedgerDisk;
-  readonly replicas?: readonly Replica[];
 };
 
 export type GroupReply = {

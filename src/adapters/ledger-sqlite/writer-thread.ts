@@ -4,6 +4,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct } from "../../ports/ledger-acts.ts";
+import type { ReplicaReport } from "../../domain/replica-report.ts";
 import type { Replica } from "../../ports/replicas.ts";
 import { unhealthy } from "./durable-store.ts";
 import { endable } from "./end-thread.ts";
@@ -40,6 +41,8 @@ export type WriterThread = {
   readonly cursorKey: Uint8Array | undefined;
   /** @throws BrokerError LEDGER_UNAVAILABLE when it can't be known what others have recorded */
   confirm(): Promise<void>;
+  /** Of a shared log: what the others are told of this broker. */
+  report(report: ReplicaReport): void;
   close(): Promise<void>;
 };
 
@@ -156,8 +159,7 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
       confirming.shift()?.(message.error === undefined ? undefined : decodeError(message.error));
     } else if (message.kind === "probed") {
       ({ health, disk } = message);
-      watch.replicas(message.replicas ?? []);
-    }
+    } else if (message.kind === "replicas") watch.replicas(message.replicas);
   });
   const ticking = setInterval(() => {
     silentTicks += 1;
@@ -206,6 +208,7 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
         confirming.push((error) => (error === undefined ? resolve() : reject(error)));
         post({ kind: "confirm" });
       }),
+    report: (report) => post({ kind: "report", report }),
     close: () =>
       new Promise<void>((resolve) => {
         if (ended !== undefined) return resolve();

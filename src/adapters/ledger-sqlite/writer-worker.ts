@@ -59,7 +59,7 @@ async function open({ signing, shared, ...options }: WriterData): Promise<void> 
             await driver,
             options,
             await openLog(shared),
-            { upgrading, followed },
+            { upgrading, followed, replicas: (replicas) => send({ kind: "replicas", replicas }) },
             { mover, alone },
           );
     serving = serve(store, signer, mover);
@@ -114,8 +114,7 @@ function serve(store: AnyStore, signer: CommitSigner | undefined, mover: LogMove
   }, PROBE_INTERVAL_MS);
 
   function standing() {
-    const replicas = "replicas" in store ? { replicas: store.replicas() } : {};
-    return { health: store.health(), disk: store.disk(), ...replicas };
+    return { health: store.health(), disk: store.disk() };
   }
 
   async function confirm(): Promise<void> {
@@ -144,11 +143,13 @@ function serve(store: AnyStore, signer: CommitSigner | undefined, mover: LogMove
   }
 
   const common = "cursorKey" in store ? { cursorKey: store.cursorKey } : {};
-  send({ kind: "opened", head: encodeHead(store.head()), ...standing(), ...common });
+  const replicas = "replicas" in store ? { replicas: store.replicas() } : {};
+  send({ kind: "opened", head: encodeHead(store.head()), ...standing(), ...replicas, ...common });
   return async (message) => {
     if (message.kind === "close") return close();
     if (message.kind === "group") return commit(message.acts);
     if (message.kind === "confirm") return confirm();
+    if (message.kind === "report") return "report" in store ? store.report(message.report) : undefined;
     send({ kind: "chunks", written: await keepChunks(store, message.order) });
     store.keepLog();
   };
