@@ -150,11 +150,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     const isWatched = tracked.get(stepId)?.timers.has("executor") === true;
     const isToBe = executor.kind !== "any" && charge.sees(executor.process);
     if (isWatched === isToBe) return;
-    set(
-      stepId,
-      "executor",
-      isToBe ? ports.processes.watch(executor.process, () => executorGone(stepId)) : undefined,
-    );
+    set(stepId, "executor", isToBe ? ports.processes.watch(executor.process, () => executorGone(stepId)) : undefined);
   }
 
   /** Sets the timers that are this broker's to set, and takes off those that are not. */

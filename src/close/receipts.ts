@@ -383,7 +383,13 @@ export function createReceiptBook(ports: {
         isConnected: own.some((one) => one.isConnected),
       }));
       const isUnknown = (one: VerifierEntry) => one.createdAt < startedAt && leftUntil(one) > now;
-      return { through, verifiers, unknown: verifierEntries().filter(isUnknown).map((one) => one.entryId) };
+      return {
+        through,
+        verifiers,
+        unknown: verifierEntries()
+          .filter(isUnknown)
+          .map((one) => one.entryId),
+      };
     },
     listening: () => [...watchers.values()].filter((one) => one.isConnected),
     watchers() {

@@ -248,18 +248,9 @@ export const fileSchema = section({
   for (const { path } of overHttp.filter(({ is }) => is && file.http === undefined)) {
     context.addIssue({ code: "custom", path, message: "expected http too, which serves this" });
   }
-  // What one broker alone knows, or does once: others could not end it, or would do it again.
-  const ofOneBroker = [
-    { path: ["workers"], is: file.workers > 0 },
-    { path: ["nodes"], is: file.nodes !== undefined },
-    { path: ["standby"], is: file.standby !== undefined },
-    { path: ["exchanges"], is: file.exchanges.length > 0 },
-    { path: ["ssf", "transmit"], is: file.ssf.transmit },
-    { path: ["ssf", "receive"], is: file.ssf.receive.length > 0 },
-  ];
-  const notShared = "expected none with ledger.postgres: it is one broker's alone so far";
-  for (const { path } of ofOneBroker.filter(({ is }) => is && file.ledger.postgres !== undefined)) {
-    context.addIssue({ code: "custom", path, message: notShared });
+  if (file.standby !== undefined && file.ledger.postgres !== undefined) {
+    const message = "expected none with ledger.postgres: a standby of that ledger is PostgreSQL's own";
+    context.addIssue({ code: "custom", path: ["standby"], message });
   }
   const below = (path: readonly string[], listed: readonly { readonly issuer: string }[]) =>
     listed.map(({ issuer }, index) => ({ path: [...path, index, "issuer"], issuer }));

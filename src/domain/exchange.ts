@@ -28,6 +28,8 @@ export type ExchangeIntent = {
   readonly expiresAt: UnixSeconds;
   /** Whether the broker can end it before. */
   readonly endable: boolean;
+  /** Who asked, and has what is needed to end it, among brokers that share the ledger. */
+  readonly replica?: string;
 };
 
 /** What became of a question to another system. */

@@ -5,6 +5,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { isClosed, type Step } from "../domain/step.ts";
 import { stepNamesOf } from "../domain/step-names.ts";
 import { addSeconds, microsOf, secondsOf } from "../domain/time.ts";
+import { type Charge, chargesAmong } from "../follow/charge.ts";
 import { createListeners } from "../follow/listeners.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { StepDirectory } from "../ports/directories.ts";
@@ -12,6 +13,7 @@ import type { ExchangeVault } from "../ports/exchange-vault.ts";
 import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { ProjectionReads } from "../ports/ledger-reads.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import type { StandingExchange, StandingExchanges } from "../ports/standing-exchanges.ts";
 import { createEndingQueue } from "./ending-queue.ts";
 import type { ExchangeTargets } from "./exchange-targets.ts";
@@ -42,6 +44,8 @@ export type EndingsPorts = {
   readonly stepDirectory: Pick<StepDirectory, "byId" | "followStep">;
   readonly targets: ExchangeTargets;
   readonly vault: ExchangeVault;
+  /** Absent: the ledger is shared with nobody. */
+  readonly replicas?: Replicas | undefined;
   readonly clock: Clock;
   /** Told of each end that has to be tried again; a line of the log, without secrets. */
   readonly delayed: (exchange: StandingExchange) => void;
@@ -69,6 +73,8 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   const changes = createListeners(ports.failed);
   const queue = createEndingQueue();
   const blind = new Map<string, Promise<unknown>>();
+  const charges = chargesAmong(ports.replicas);
+  const chargeOf = ({ exchange }: KeptExchange) => charges.of({ keeper: exchange.replica });
   let isStopped = false;
 
   function keep(exchange: KeptExchange["exchange"]): void {
@@ -125,14 +131,18 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     return clock.now() >= microsOf(addSeconds(expiresAt, LAPSE_SECONDS));
   }
 
-  function isDue({ exchange, closedSequence }: KeptExchange): boolean {
+  function isDue(one: KeptExchange): boolean {
+    const { exchange, closedSequence } = one;
     // Whoever asks is still waiting for the answer, which comes soon or is recorded as unknown.
     if (exchange.state === "intended") return false;
-    return closedSequence !== undefined || exchange.state === "unknown" || hasLapsed(exchange);
+    if (closedSequence !== undefined || hasLapsed(exchange)) return true;
+    // What another broker has left can only be found by what it looks like, among secrets of the step that go on.
+    return exchange.state === "unknown" && chargeOf(one) === "own";
   }
 
   function end(one: KeptExchange): void {
     if (isStopped || one.isEnding || kept.get(one.exchange.exchangeId) === undefined || !isDue(one)) return;
+    if (chargeOf(one) === "another's") return changes.tell();
     const isOver = lapses(one.exchange.kind) && hasLapsed(one.exchange);
     if (!isOver && targets.get(one.exchange.target)?.end === undefined) {
       // Only its time ends it.
@@ -244,8 +254,17 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   await vault.dropAllBut(new Set(value.map(({ exchangeId }) => exchangeId)));
   for (const exchange of value) keep(exchange);
   const following = ledger.follow({ name: "secrets of other systems", take }, through);
-  for (const { exchangeId, state } of value) if (state === "intended") recordUnknown(exchangeId);
-  for (const one of kept.all()) end(one);
+  /** Nobody waits any more for what was asked by this broker before it started, or by one that is gone. */
+  function takeOver(among: Charge): void {
+    for (const one of kept.all()) {
+      const { exchangeId, state } = one.exchange;
+      if (state === "intended" && chargeOf(one) === among) recordUnknown(exchangeId);
+      end(one);
+    }
+  }
+  takeOver("own");
+  takeOver("orphan");
+  const stopReplicas = ports.replicas?.onChange(() => takeOver("orphan"));
 
   return {
     following,
@@ -292,6 +311,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     stop() {
       isStopped = true;
       following.end();
+      stopReplicas?.();
       for (const one of kept.all()) {
         one.unfollow();
         one.cancelRetry();

@@ -10,6 +10,7 @@ import { type IssueEntitledPorts, issueEntitled } from "../issue/issue-entitled.
 import type { ExchangeOrder, IssuedSecret } from "../ports/exchange-target.ts";
 import type { ExchangeVault } from "../ports/exchange-vault.ts";
 import type { Ledger } from "../ports/ledger.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import type { Endings } from "./endings.ts";
 import {
   type EntitledExchange,
@@ -22,6 +23,8 @@ export type ExchangePorts = EntitleExchangePorts &
   IssueEntitledPorts & {
     readonly ledger: Pick<Ledger, "perform">;
     readonly vault: Pick<ExchangeVault, "keep">;
+    /** Absent: the ledger is shared with nobody. */
+    readonly replicas?: Pick<Replicas, "own"> | undefined;
     readonly endings: Pick<Endings, "answer" | "taken" | "blindEnding">;
   };
 
@@ -70,6 +73,7 @@ async function intend(found: EntitledExchange, { requestId }: SecretOrder, ports
     requestId,
     expiresAt,
     endable: target.end !== undefined,
+    ...(ports.replicas === undefined ? {} : { replica: ports.replicas.own }),
   };
   await ports.endings.blindEnding(step.stepId, target.name);
   const { decidedOn, executable } = entitled;

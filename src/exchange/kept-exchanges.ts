@@ -4,7 +4,7 @@ import type { Cancel } from "../ports/clock.ts";
 
 /** An exchange of which something may be alive, with what is under way to end it. */
 export type KeptExchange = {
-  exchange: Pick<Exchange, "exchangeId" | "stepId" | "target" | "kind" | "endable" | "expiresAt" | "state">;
+  exchange: Pick<Exchange, "exchangeId" | "stepId" | "target" | "kind" | "endable" | "expiresAt" | "state" | "replica">;
   closedSequence: number | undefined;
   /** When it was first taken for unknown; absent: it was not. */
   unknownSince: UnixMicros | undefined;

@@ -1,16 +1,16 @@
 import { isRemote, nodeOfProcess, type ProcessIdentity } from "../domain/process.ts";
 import type { Segment } from "../domain/spiffe-id.ts";
-import type { Step } from "../domain/step.ts";
 import type { Machine, Replicas } from "../ports/replicas.ts";
 
 /**
- * Whose a step is to look after, among brokers that share the ledger: `own`, `another's` for as long as the lease of that one stands,
- * and an `orphan` that is this broker's for the one that is gone.
+ * Whose something is to look after, among brokers that share the ledger: `own`, `another's` for as long as the lease of that one
+ * stands, and an `orphan` that is this broker's for the one that is gone.
  */
 export type Charge = "own" | "another's" | "orphan";
 
 export type Charges = {
-  of(step: Pick<Step, "keeper">): Charge;
+  /** @param whose - the broker that keeps a step, or has what a secret of another system is ended by. */
+  of(whose: { readonly keeper?: string | undefined }): Charge;
   /** Whether this broker is to look whether a process lives. */
   sees(process: ProcessIdentity): boolean;
   /** Whether no broker is there that could see a process. */

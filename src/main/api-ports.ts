@@ -164,6 +164,7 @@ function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
   } = core;
   return {
     ...core.exchanges,
+    replicas: core.store.replicas,
     ledger: core.store.ledger,
     stepDirectory,
     entries,

@@ -5,8 +5,8 @@ import { keepReassessing, type ReassessPorts } from "../close/reassess.ts";
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
 import { NOWHERE_ELSE, receiptsElsewhere } from "../close/receipts-elsewhere.ts";
-import { keepReplicasTold, type ReportPorts } from "../close/report-to-replicas.ts";
 import { keepRecentDenials } from "../close/recent-denials.ts";
+import { keepReplicasTold, type ReportPorts } from "../close/report-to-replicas.ts";
 import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
 import { type EndingsPorts, keepEndings } from "../exchange/endings.ts";
@@ -93,6 +93,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     ...ports.exchanges,
     ledger,
     projections,
+    replicas: store.replicas,
     stepDirectory,
   });
   closers.push(() => endings.stop());

@@ -273,7 +273,12 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
       ...{ ledger, projections, authorities, signer, clock, failed },
       feed: store.feed,
       entries: beside.entries,
-      onDenied: (listener) => notifier.subscribe(() => listener()).unsubscribe,
+      isElsewhere,
+      // Whoever pushes from now on begins with what another has left.
+      onDenied(listener) {
+        const ends = [notifier.subscribe(() => listener()).unsubscribe, store.replicas?.onChange(listener)];
+        return () => ends.forEach((end) => end?.());
+      },
     },
     { log, files },
     closers,

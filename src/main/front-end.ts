@@ -14,6 +14,7 @@ import type { FetchTokenPorts } from "../api/grpc/workload-api-tokens.ts";
 import { keepAuthorityBook } from "../authority/authority-book.ts";
 import { signingAt } from "../authority/lifecycle.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
+import type { Authority } from "../domain/authority.ts";
 import type { Denial } from "../domain/errors.ts";
 import { secondsOf } from "../domain/time.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
@@ -47,7 +48,7 @@ type FrontPorts = {
  * @throws BrokerError when the ledger can't be read, or the kernel does not tell who connects
  */
 export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts): Promise<void> {
-  const { issuer, statusLists, ledgerDirectory, logLevel, tracing: traced } = parent.settings as FrontSettings;
+  const { issuer, statusLists, ledgerDirectory, shared, logLevel, tracing: traced } = parent.settings as FrontSettings;
   setLevel(logLevel);
   const clock = systemClock();
   const random = systemRandomness();
@@ -58,7 +59,10 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
   const { committed, ...beside } = await followBeside({
     ...{ directory: ledgerDirectory, sequence: parent.sequence, clock, failed },
   });
-  const { entries, stepDirectory, authorities, reached } = await keepDirectories(beside, { unix, clock, failed });
+  const { entries, stepDirectory, authorities, reached } = await keepDirectories(beside, {
+    ...{ unix, clock, failed },
+    ...(shared === undefined ? {} : { isOwn: isOwnAmong(shared) }),
+  });
   const denials: DenialRecorder = {
     // What could not be asked for there, the log there tells of.
     record: (decision, refusee) => ask("deny", sentDenial(decision, refusee)).catch(() => decision.decisionId),
@@ -152,11 +156,23 @@ async function keepDirectories(
     unix,
     clock,
     failed,
-  }: { readonly unix: UnixAttestor; readonly clock: Clock; readonly failed: (error: unknown) => void },
+    ...own
+  }: {
+    readonly unix: UnixAttestor;
+    readonly clock: Clock;
+    readonly failed: (error: unknown) => void;
+    readonly isOwn?: (authority: Authority) => boolean;
+  },
 ) {
   const entries = await keepEntryDirectory({ ...beside, failed });
   const stepDirectory = await keepStepDirectory({ ...beside, processes: unix.watch, kinship: unix.kinship, failed });
-  const book = await keepAuthorityBook({ ...beside, ledger: { ...beside.ledger, ...NO_LEDGER }, clock, failed });
+  const book = await keepAuthorityBook({
+    ...beside,
+    ...own,
+    ledger: { ...beside.ledger, ...NO_LEDGER },
+    clock,
+    failed,
+  });
   const followings = [entries.following, stepDirectory.following, book.following];
   const authorities: AuthorityDirectory = {
     // Whether its key is at hand is known, and looked at, where it signs.
@@ -172,6 +188,12 @@ async function keepDirectories(
       return !reached.includes(false);
     },
   };
+}
+
+/** Of authorities in one bundle those alone whose keys are in the process of the ledger. */
+function isOwnAmong({ replica: own, heldBefore }: NonNullable<FrontSettings["shared"]>) {
+  return ({ replica, authorityId }: Authority) =>
+    replica === own || (replica === undefined && heldBefore.includes(authorityId));
 }
 
 const notHere = () => Promise.reject(new Error("a front end neither records nor signs"));

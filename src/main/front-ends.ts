@@ -4,11 +4,14 @@ import { createFrontPool, type FrontPool } from "../adapters/front-processes/fro
 import type { FrontServing } from "../adapters/front-processes/front-process.ts";
 import type { Config } from "../config/config.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
+import type { Authority } from "../domain/authority.ts";
 import type { SentDelivery } from "../issue/issue-apart.ts";
 import { type IssueHerePorts, issueHere } from "../issue/issue-apart.ts";
+import type { AuthorityDirectory } from "../ports/directories.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { Log } from "../ports/log.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
+import type { Signer } from "../ports/signer.ts";
 import { type FrontQuestions, type FrontSettings, recordSent } from "./front-questions.ts";
 
 /** The program is TypeScript in a checkout and JavaScript in the package, as this file is. */
@@ -47,10 +50,26 @@ export type PassOn = (line: string, front: number) => void;
 
 /** What front ends are started with. */
 export function frontSettings(
-  { ledgerDirectory }: { readonly ledgerDirectory: string },
-  { issuer, statusLists, log, tracing }: Config,
+  {
+    ledgerDirectory,
+    authorities,
+    signer,
+  }: {
+    readonly ledgerDirectory: string;
+    readonly authorities: Pick<AuthorityDirectory, "all">;
+    readonly signer: Pick<Signer, "holds">;
+  },
+  { issuer, statusLists, log, tracing, ledger: { postgres } }: Config,
 ): FrontSettings {
-  return { issuer, statusLists, ledgerDirectory, logLevel: log.level, ...(tracing !== undefined && { tracing }) };
+  const isHeldBefore = ({ replica, authorityId }: Authority) => replica === undefined && signer.holds(authorityId);
+  const heldBefore = authorities.all().filter(isHeldBefore);
+  return {
+    ...{ issuer, statusLists, ledgerDirectory, logLevel: log.level },
+    ...(tracing !== undefined && { tracing }),
+    ...(postgres !== undefined && {
+      shared: { replica: postgres.replica, heldBefore: heldBefore.map(({ authorityId }) => authorityId) },
+    }),
+  };
 }
 
 export type FrontAnswersPorts = IssueHerePorts & {

@@ -10,6 +10,12 @@ import type { SentDelivery, SentDraft } from "../issue/issue-apart.ts";
 /** What a front end is told before it begins; JSON. Nothing in it is a secret. */
 export type FrontSettings = Pick<Config, "issuer" | "statusLists"> & {
   readonly ledgerDirectory: string;
+  /** Of a ledger that several brokers share; absent: all authorities are this broker's. */
+  readonly shared?: {
+    readonly replica: string;
+    /** Authorities from before the ledger was shared whose keys are here. */
+    readonly heldBefore: readonly string[];
+  };
   readonly logLevel: Config["log"]["level"];
   readonly tracing?: TracingConfig;
 };

@@ -17,7 +17,7 @@ import type { Files, RenewedFiles } from "./renewed-files.ts";
  */
 export async function openSignals(
   { ssf, issuer }: Pick<Config, "ssf" | "issuer">,
-  ports: Omit<OutboxesPorts, "issuer"> & Pick<PushPorts, "authorities" | "signer" | "entries">,
+  ports: Omit<OutboxesPorts, "issuer"> & Pick<PushPorts, "authorities" | "signer" | "entries" | "isElsewhere">,
   { log, files }: { readonly log: Log; readonly files: Pick<RenewedFiles, "follow"> },
   closers: Closers,
 ) {

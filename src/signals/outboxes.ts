@@ -23,6 +23,8 @@ export type Outboxes = {
     streamId: string,
     eventsMax: number,
   ): Promise<{ readonly events: readonly PendingEvent[]; readonly more: boolean }>;
+  /** What proves a stream to work, as it was asked for at this broker: of that, brokers that share the ledger know nothing. */
+  verifications(streamId: string): readonly PendingEvent[];
   /** These were received, so that they are not sent again. Others are passed over. */
   acknowledge(streamId: string, jtis: readonly string[]): void;
   /** Puts an event that proves the stream to work before all others. It is lost at a restart, and may be asked for again. */
@@ -129,13 +131,23 @@ export async function keepOutboxes(ports: OutboxesPorts): Promise<Outboxes> {
       case "events.delivered":
         for (const { streamId, sequence: delivered } of event.streams) {
           const box = boxes.get(streamId);
-          if (box !== undefined) box.recorded = Math.max(box.recorded, delivered);
+          if (box !== undefined) tookUpTo(box, delivered);
         }
         return;
       default:
         return;
     }
     tell();
+  }
+
+  /** The receiver has all up to here, of this broker or of another that shares the ledger. */
+  function tookUpTo(box: Outbox, delivered: number): void {
+    box.recorded = Math.max(box.recorded, delivered);
+    box.readThrough = Math.max(box.readThrough, delivered);
+    for (const [jti, { sequence }] of box.pending) {
+      if (sequence > delivered) return;
+      box.pending.delete(jti);
+    }
   }
 
   const following = ledger.follow({ name: "streams of security events", take }, through);
@@ -151,9 +163,9 @@ export async function keepOutboxes(ports: OutboxesPorts): Promise<Outboxes> {
       if (box.stream !== stream) return;
       for (const denied of part.entries) {
         const event = entry === undefined ? undefined : eventFor(stream, entry, denied, ports.issuer);
-        if (event !== undefined) box.pending.set(event.jti, event);
+        if (event !== undefined && event.sequence > box.recorded) box.pending.set(event.jti, event);
       }
-      box.readThrough = part.through;
+      box.readThrough = Math.max(box.readThrough, part.through);
       if (box.pending.size >= PENDING_MAX) return;
     }
   }
@@ -188,6 +200,10 @@ export async function keepOutboxes(ports: OutboxesPorts): Promise<Outboxes> {
       await fill(box, eventsMax + 1);
       const all = [...box.verifications.values(), ...box.pending.values()];
       return { events: all.slice(0, eventsMax), more: all.length > eventsMax };
+    },
+    verifications(streamId) {
+      const box = boxes.get(streamId);
+      return box?.stream.status === "enabled" ? [...box.verifications.values()] : [];
     },
     acknowledge(streamId, jtis) {
       const box = boxes.get(streamId);

@@ -11,6 +11,8 @@ export type PushPorts = SignEventPorts & {
   readonly entries: Pick<EntryDirectory, "byId">;
   readonly clock: Clock;
   readonly events: EventPush;
+  /** Whether another broker pushes what ends, among brokers that share the ledger; what proves a stream each pushes itself. */
+  readonly isElsewhere: () => boolean;
   /** Told of each attempt that failed, which is made again. */
   readonly delayed: (receiver: string, why: string) => void;
   readonly failed: (error: unknown) => void;
@@ -79,7 +81,8 @@ export function keepPushing(ports: PushPorts): Cancel {
   }
 
   async function deliver(streamId: string): Promise<Outcome> {
-    const { events } = await outboxes.next(streamId, BATCH);
+    const { isElsewhere } = ports;
+    const events = isElsewhere() ? outboxes.verifications(streamId) : (await outboxes.next(streamId, BATCH)).events;
     if (events.length === 0) return "done";
     for (const event of events) {
       const audience = receiverOf(streamId)?.spiffeId;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createKnownReplicas } from "../../src/adapters/ledger-sqlite/known-replicas.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { ExchangeIntent, ExchangeOutcome } from "../../src/domain/exchange.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
@@ -9,6 +10,7 @@ import { type Endings, keepEndings } from "../../src/exchange/endings.ts";
 import { type KeptSteps, keepStepDirectory } from "../../src/follow/step-directory.ts";
 import type { ExchangeVault } from "../../src/ports/exchange-vault.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
+import type { Replicas } from "../../src/ports/replicas.ts";
 import { intendAct, intentFor } from "../contract/exchange-acts.ts";
 import { CONFIG, done, OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { memoryExchanges } from "../memory/memory-exchanges.ts";
@@ -49,7 +51,7 @@ const perform: Ledger["perform"] = (act) =>
     ? Promise.reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's disk is full"))
     : world.store.ledger.perform(act);
 
-async function start(targets: readonly MemoryTarget[] = [target]): Promise<void> {
+async function start(targets: readonly MemoryTarget[] = [target], replicas?: Replicas): Promise<void> {
   const { clock, store } = world;
   const failed = (error: unknown) => void failures.push(error);
   steps = await keepStepDirectory({ ...createKernel(), ...store, failed });
@@ -59,6 +61,7 @@ async function start(targets: readonly MemoryTarget[] = [target]): Promise<void>
     stepDirectory: steps,
     targets: new Map(targets.map((one) => [one.name, one])),
     vault,
+    replicas,
     clock,
     delayed: ({ failure = "" }) => void delayed.push(failure),
     failed,
@@ -296,5 +299,47 @@ describe("who closes a step", () => {
     await advance(1_500);
     expect(await late).toMatchObject([{ stepId: other.stepId, standing: "ending" }]);
     expect(await endings.afterClose(later, 0)).toMatchObject([{ stepId: other.stepId }]);
+  });
+});
+
+describe("among brokers that share a ledger", () => {
+  const machine = { bootId: "boot", pidNamespace: "4026531836" };
+  let known: ReturnType<typeof createKnownReplicas>;
+  const tell = (isThere: boolean) =>
+    known.told(["a", "b"].map((name) => ({ name, machine, isAlive: name === "a" || isThere, report: { nodes: [] } })));
+
+  /** As the broker `a`. */
+  async function startShared(): Promise<void> {
+    stop();
+    known = createKnownReplicas("a", () => undefined);
+    tell(true);
+    await start([target], known);
+  }
+
+  test("each ends what it asked for; whoever closes the step waits for the other", async () => {
+    await startShared();
+    const step = await world.open(agent);
+    const [own, other] = [await issued(step, { replica: "a" }), await issued(step, { replica: "b" })];
+    const { sequence } = await world.close(step);
+    await settled();
+    expect(await Promise.all([own, other].map(stateOf))).toEqual(["told", "issued"]);
+    expect(await endings.afterClose(sequence, 0)).toMatchObject([{ exchangeId: other.exchangeId, standing: "ending" }]);
+    const ended = { exchangeId: other.exchangeId, ending: "told" } as const;
+    await world.store.ledger.perform({ act: "end-exchange", ...ended, now: world.clock.now() });
+    expect(await endings.afterClose(sequence, 10_000)).toEqual([]);
+  });
+
+  test("what a broker that is gone has left is ended by another once the step is over, and not before", async () => {
+    await startShared();
+    const step = await world.open(agent);
+    const [left, unanswered] = [await issued(step, { replica: "b" }), intentFor(world, step, { replica: "b" })];
+    done(await world.store.ledger.perform(intendAct(world, step, { ...unanswered, target: "elsewhere" })));
+    await settled();
+    tell(false);
+    await settled();
+    expect(await Promise.all([left, unanswered].map(stateOf))).toEqual(["issued", "unknown"]);
+    await world.close(step);
+    await advance(5_000);
+    expect(await Promise.all([left, unanswered].map(stateOf))).toEqual(["told", "told"]);
   });
 });

@@ -19,6 +19,7 @@ async function pushing(signed: () => Promise<void> = async () => undefined) {
   const pushed: { readonly url: string; readonly token: string }[] = [];
   const delayed: string[] = [];
   let refusal: string | undefined;
+  let elsewhere = false;
   const end = keepPushing({
     ...scene.signing,
     signer,
@@ -30,6 +31,7 @@ async function pushing(signed: () => Promise<void> = async () => undefined) {
         pushed.push({ url, token });
       },
     },
+    isElsewhere: () => elsewhere,
     delayed: (_, why) => void delayed.push(why),
     failed: (thrown) => expect.unreachable(String(thrown)),
   });
@@ -39,6 +41,10 @@ async function pushing(signed: () => Promise<void> = async () => undefined) {
     ...{ outboxes, streams, pushed, delayed },
     refuse(why: string | undefined) {
       refusal = why;
+    },
+    /** Another broker pushes from now on, or this one does. */
+    lead(leads: boolean) {
+      elsewhere = !leads;
     },
   };
 }
@@ -90,6 +96,35 @@ test("what is not taken is pushed again after ever longer waits, in order, until
   await expect.poll(() => pushed.length).toBe(2);
   expect(new Set(delayed)).toEqual(new Set(["answered 503"]));
   expect(world.ledger.head().sequence).toBeGreaterThan(0);
+});
+
+test("among brokers that share a ledger one pushes; the next goes on where it ended, and a verification is pushed by whoever was asked", async () => {
+  const { streams, receiver, ended, pushed, lead, outboxes, start, clock, notifier, read, change } = await pushing();
+  const one = await receiver(EVENTS_URL);
+  const { streamId } = await streams.create(one, PUSH);
+  lead(false);
+  // The other broker.
+  const leading = await start();
+  const first = await ended();
+  const { events } = await leading.outboxes.next(streamId, 10);
+  leading.outboxes.acknowledge(
+    streamId,
+    events.map(({ jti }) => jti),
+  );
+  clock.advance(1_000);
+  await expect.poll(async () => (await outboxes.next(streamId, 10)).events).toEqual([]);
+  const second = await ended();
+  outboxes.verify(streamId, "proof");
+  await expect.poll(() => pushed.length).toBe(1);
+  expect(await read(pushed[0]?.token ?? "", one.entry.spiffeId)).toMatchObject({
+    events: { "https://schemas.openid.net/secevent/ssf/event-type/verification": { state: "proof" } },
+  });
+  lead(true);
+  change();
+  await expect.poll(() => pushed.length).toBe(2);
+  await notifier.caughtUp();
+  const told = JSON.stringify(await read(pushed[1]?.token ?? "", one.entry.spiffeId));
+  expect([told.includes(second.stepId), told.includes(first.stepId)]).toEqual([true, false]);
 });
 
 test("nothing is pushed to a receiver whose entry is disabled, or that polls", async () => {

@@ -26,12 +26,21 @@ export async function signalsScene() {
     return { entry, by: { kind: "entry", entryId: entry.entryId, process: "p" } };
   }
 
+  const listeners = new Set<() => void>();
+  /** As where another broker leads from now on. */
+  const change = () => {
+    for (const listener of listeners) listener();
+  };
+
   /** As at a start of the broker. */
   async function start() {
     const outboxes = await keepOutboxes({
       ...{ ledger: store.ledger, projections: store.projections, feed: store.feed, entries, clock, failed },
       issuer: ISSUER,
-      onDenied: (listener) => notifier.subscribe(() => listener()).unsubscribe,
+      onDenied(listener) {
+        listeners.add(listener);
+        return notifier.subscribe(() => listener()).unsubscribe;
+      },
     });
     onTestFinished(() => outboxes.stop());
     return { outboxes, streams: createStreamManagement({ ledger: store.ledger, outboxes, clock, random }) };
@@ -56,5 +65,5 @@ export async function signalsScene() {
     return step;
   }
 
-  return { ...{ clock, store, world, entries, known, signing, receiver, start, read, ended, notifier } };
+  return { ...{ clock, store, world, entries, known, signing, receiver, start, read, ended, notifier, change } };
 }

@@ -105,7 +105,10 @@ async function sendEvents(
   const onDenied = (listener: () => void) => notifier.subscribe(() => listener()).unsubscribe;
   const sending = { authorities, signer, clock, issuer: ISSUER, entries, failed };
   const outboxes = await keepOutboxes({ ...sending, ledger, projections, feed, onDenied });
-  closers.push(() => outboxes.stop(), keepPushing({ ...sending, outboxes, events, delayed: () => undefined }));
+  closers.push(
+    () => outboxes.stop(),
+    keepPushing({ ...sending, outboxes, events, isElsewhere: () => false, delayed: () => undefined }),
+  );
   return {
     outboxes,
     pollPorts: { ...sending, outboxes, refused: () => undefined },

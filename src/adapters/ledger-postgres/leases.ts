@@ -80,7 +80,10 @@ export function createLeases({ name, instance, machine }: OwnReplica, own: strin
       const given = [name, instance, machine.bootId, machine.pidNamespace, text, LEASE_MS, text !== told, own];
       const { rowCount } = await session.query(RENEW, given);
       if (rowCount !== 1) {
-        throw new BrokerError("NOT_SERVING", `another broker is the replica ${name} of this ledger, or was a moment ago`);
+        throw new BrokerError(
+          "NOT_SERVING",
+          `another broker is the replica ${name} of this ledger, or was a moment ago`,
+        );
       }
       told = text;
       return all(session);

@@ -94,7 +94,10 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
   let keeper: HeadKeeper | undefined;
   let commits = 0;
-  const replicas = shared === undefined ? undefined : createKnownReplicas(shared.settings.replica.name, (report) => writer.report(report));
+  const replicas =
+    shared === undefined
+      ? undefined
+      : createKnownReplicas(shared.settings.replica.name, (report) => writer.report(report));
   const followers = createFollowers({
     head: () => writer.head().sequence,
     read: createEventReads(reader),

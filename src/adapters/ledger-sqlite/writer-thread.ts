@@ -1,10 +1,10 @@
 import { extname } from "node:path";
 import { type Transferable, Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
+import type { ReplicaReport } from "../../domain/replica-report.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct } from "../../ports/ledger-acts.ts";
-import type { ReplicaReport } from "../../domain/replica-report.ts";
 import type { Replica } from "../../ports/replicas.ts";
 import { unhealthy } from "./durable-store.ts";
 import { endable } from "./end-thread.ts";

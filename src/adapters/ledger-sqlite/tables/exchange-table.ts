@@ -8,7 +8,7 @@ import type { SqlParameters } from "../connection.ts";
 const COLUMNS = `
     SELECT x.sequence, x.exchange_id AS exchangeId, s.step_id AS stepId, x.target, x.kind, x.issuance_id AS issuanceId,
            x.request_id AS requestId, x.recorded_at_us AS intendedAt, x.expires_at_s AS expiresAt, x.endable, x.state,
-           x.reference, x.failure, x.ended_at_us AS endedAt, x.ending, s.run_id AS runId, s.step, s.attempt, s.agent,
+           x.reference, x.failure, x.ended_at_us AS endedAt, x.ending, x.replica, s.run_id AS runId, s.step, s.attempt, s.agent,
            s.state AS stepState, s.closed_sequence AS closedSequence
       FROM exchange AS x JOIN step AS s ON s.sequence = x.step_sequence`;
 
@@ -21,10 +21,10 @@ export const EXCHANGE = {
   insert: `
     INSERT INTO exchange (
       sequence, exchange_id, step_sequence, target, kind, issuance_id, request_id, recorded_at_us, expires_at_s, endable,
-      state)
+      replica, state)
     VALUES (
       @sequence, @exchangeId, @stepSequence, @target, @kind, @issuanceId, @requestId, @at, @expiresAt, @endable,
-      'intended')`,
+      @replica, 'intended')`,
   answer: `
     UPDATE exchange
        SET state = @state, reference = @reference, failure = @failure, expires_at_s = coalesce(@expiresAt, expires_at_s)
@@ -71,6 +71,7 @@ export type ExchangeRow = {
   readonly failure: string | null;
   readonly endedAt: UnixMicros | null;
   readonly ending: ExchangeEnding | null;
+  readonly replica: string | null;
   readonly runId: Segment;
   readonly step: Segment;
   readonly attempt: number;
@@ -80,7 +81,8 @@ export type ExchangeRow = {
 };
 
 export function exchangeOf(row: ExchangeRow): Exchange {
-  const { issuanceId, endable, reference, failure, endedAt, ending, runId, step, attempt, agent, ...rest } = row;
+  const { issuanceId, endable, reference, failure, endedAt, ending, replica, runId, step, attempt, agent, ...rest } =
+    row;
   const { stepState: state, closedSequence, ...known } = rest;
   return {
     ...known,
@@ -90,6 +92,7 @@ export function exchangeOf(row: ExchangeRow): Exchange {
     ...(failure === null ? {} : { failure }),
     ...(endedAt === null ? {} : { endedAt }),
     ...(ending === null ? {} : { ending }),
+    ...(replica === null ? {} : { replica }),
     step: { runId, step, attempt, agent, state, ...(closedSequence === null ? {} : { closedSequence }) },
   };
 }
@@ -98,6 +101,7 @@ export function parametersOfIntent(
   { exchange, at }: ExchangeIntended,
   recorded: { readonly sequence: number; readonly stepSequence: number },
 ): SqlParameters {
-  const { exchangeId, target, kind, issuanceId = null, requestId, expiresAt, endable } = exchange;
-  return { ...recorded, exchangeId, target, kind, issuanceId, requestId, at, expiresAt, endable: endable ? 1 : 0 };
+  const { exchangeId, target, kind, issuanceId = null, requestId, expiresAt, endable, replica = null } = exchange;
+  const asked = { exchangeId, target, kind, issuanceId, requestId, at, expiresAt, replica };
+  return { ...recorded, ...asked, endable: endable ? 1 : 0 };
 }
