@@ -74,7 +74,8 @@ export function receiptsElsewhere({
       for (const { receipts, lapsedAt, verifiers } of others.values()) {
         if (lapsedAt === undefined && hasApplied(receipts, verifiers.get(entryId), entryId, sequence)) continue;
         until = Math.max(until, addMicros(Math.min(deniedAt, lapsedAt ?? deniedAt) as UnixMicros, staleness));
-        isConnected ||= lapsedAt === undefined && verifiers.get(entryId)?.isConnected === true;
+        const told = verifiers.get(entryId);
+        isConnected ||= lapsedAt === undefined && told?.isConnected === true && told.applied < sequence;
       }
       return until > clock.now() ? { until: until as UnixMicros, isConnected } : undefined;
     },

@@ -142,10 +142,10 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
 
   function end(one: KeptExchange): void {
     if (isStopped || one.isEnding || kept.get(one.exchange.exchangeId) === undefined || !isDue(one)) return;
-    if (chargeOf(one) === "another's") return changes.tell();
     const isOver = lapses(one.exchange.kind) && hasLapsed(one.exchange);
-    if (!isOver && targets.get(one.exchange.target)?.end === undefined) {
-      // Only its time ends it.
+    // Another broker ends it, or only its time does.
+    const isToWait = !isOver && targets.get(one.exchange.target)?.end === undefined;
+    if (isToWait || chargeOf(one) === "another's") {
       changes.tell();
       return;
     }

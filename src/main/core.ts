@@ -137,7 +137,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     closers,
   );
   const recordSigner = await openEnvelopeSigner(directory.path);
-  const principals = await openVault(directory, store, random);
+  const principals = await openVault(directory, store, random, { shared: place.shared?.settings, closers });
   const seal = createCursorSeal(
     store.cursorKey ?? (await keepSecret(directory.path, "cursor.key", () => random.bytes(32))),
   );
@@ -273,12 +273,8 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
       ...{ ledger, projections, authorities, signer, clock, failed },
       feed: store.feed,
       entries: beside.entries,
-      isElsewhere,
-      // Whoever pushes from now on begins with what another has left.
-      onDenied(listener) {
-        const ends = [notifier.subscribe(() => listener()).unsubscribe, store.replicas?.onChange(listener)];
-        return () => ends.forEach((end) => end?.());
-      },
+      onDenied: (listener) => notifier.subscribe(() => listener()).unsubscribe,
+      replicas: store.replicas,
     },
     { log, files },
     closers,

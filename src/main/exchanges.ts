@@ -1,5 +1,4 @@
-import { readdir } from "node:fs/promises";
-import { readPrivateFile, removePrivateFile, writePrivateFile } from "../adapters/signer-disk/private-file.ts";
+import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { openExchangeVault } from "../adapters/vault-disk/exchange-vault.ts";
 import type { ExchangeConfig } from "../config/exchanges-section.ts";
@@ -10,6 +9,7 @@ import type { ExchangeTarget } from "../ports/exchange-target.ts";
 import type { ExchangeVault } from "../ports/exchange-vault.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { sentenceOf } from "./for-operator.ts";
+import { PRIVATE_FILES } from "./open-vault.ts";
 import { pemCertificates } from "./pem-certificates.ts";
 import type { Files, Renewed, RenewedFiles } from "./renewed-files.ts";
 
@@ -25,7 +25,7 @@ export async function openExchangeKeeping(
   return openExchangeVault({
     directory: directory.exchanges,
     key: await keepSecret(directory.path, "exchanges.key", () => randomness.bytes(KEY_BYTES)),
-    files: { read: readPrivateFile, write: writePrivateFile, remove: removePrivateFile, list: (path) => readdir(path) },
+    files: PRIVATE_FILES,
     randomness,
   });
 }

@@ -3,7 +3,6 @@ import { readHostFacts } from "../adapters/attestor-unix/host-facts.ts";
 import type { DataDirectory } from "../adapters/data-directory/open-data-directory.ts";
 import { logElsewhere } from "../adapters/ledger-postgres/log-elsewhere.ts";
 import type { SharedLogSettings } from "../adapters/ledger-postgres/shared-log.ts";
-import type { SqliteLedgerOptions } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
 import { hasOwnLedger } from "../adapters/ledger-sqlite/seal.ts";
 import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
@@ -22,7 +21,7 @@ import { checkNoStandby } from "./standby-mark.ts";
 export async function ledgerPlace(
   config: Config,
   directory: DataDirectory,
-): Promise<Pick<SqliteLedgerOptions, "directory" | "shared">> {
+): Promise<{ readonly directory: string; readonly shared?: ReturnType<typeof logElsewhere> }> {
   const { postgres } = config.ledger;
   await checkNoStandby(directory.path);
   if (postgres === undefined) return { directory: directory.ledger };

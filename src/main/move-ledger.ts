@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { openCommonSecrets } from "../adapters/ledger-postgres/common-secrets.ts";
 import { openSharedLog } from "../adapters/ledger-postgres/shared-log.ts";
 import { type MovableLedger, openMovableLedger } from "../adapters/ledger-sqlite/movable-ledger.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
@@ -9,6 +10,7 @@ import type { Head } from "../ports/ledger.ts";
 import type { SharedLog } from "../ports/shared-log.ts";
 import { type ConfigRequest, forOperator } from "./for-operator.ts";
 import { sharedLogSettings } from "./ledger-place.ts";
+import { moveVault } from "./open-vault.ts";
 import { checkNoStandby } from "./standby-mark.ts";
 
 const PAGE_EVENTS = 1_000;
@@ -40,10 +42,15 @@ export async function moveLedger(
     await checkNoStandby(config.dataDirectory);
     const ledger = await openMovableLedger(join(config.dataDirectory, "ledger"));
     try {
-      const log = await openSharedLog(await sharedLogSettings(postgres, config.dataDirectory));
+      const settings = await sharedLogSettings(postgres, config.dataDirectory);
+      const log = await openSharedLog(settings);
+      const common = openCommonSecrets(settings);
       try {
-        return await moved(ledger, log, `${postgres.host}:${postgres.port}/${postgres.database}`, progress);
+        const done = await moved(ledger, log, `${postgres.host}:${postgres.port}/${postgres.database}`, progress);
+        await moveVault({ path: config.dataDirectory, principals: join(config.dataDirectory, "principals") }, common);
+        return done;
       } finally {
+        common.close();
         await log.close();
       }
     } finally {

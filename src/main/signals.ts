@@ -2,6 +2,7 @@ import { httpEventPush } from "../adapters/exchange-http/event-push.ts";
 import type { Config } from "../config/config.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { Replicas } from "../ports/replicas.ts";
 import type { SecurityEvents } from "../ports/security-events.ts";
 import { keepOutboxes, type OutboxesPorts } from "../signals/outboxes.ts";
 import { keepPushing, type PushPorts } from "../signals/push-events.ts";
@@ -17,18 +18,33 @@ import type { Files, RenewedFiles } from "./renewed-files.ts";
  */
 export async function openSignals(
   { ssf, issuer }: Pick<Config, "ssf" | "issuer">,
-  ports: Omit<OutboxesPorts, "issuer"> & Pick<PushPorts, "authorities" | "signer" | "entries" | "isElsewhere">,
+  ports: Omit<OutboxesPorts, "issuer"> &
+    Pick<PushPorts, "authorities" | "signer" | "entries"> & { readonly replicas?: Replicas | undefined },
   { log, files }: { readonly log: Log; readonly files: Pick<RenewedFiles, "follow"> },
   closers: Closers,
 ) {
   if (!ssf.transmit) return undefined;
-  const outboxes = await keepOutboxes({ ...ports, issuer });
+  const { replicas } = ports;
+  const outboxes = await keepOutboxes({
+    ...ports,
+    issuer,
+    onDenied(listener) {
+      const end = ports.onDenied(listener);
+      // Whoever pushes from now on begins with what another broker has left.
+      const endLeading = replicas?.onChange(listener);
+      return () => {
+        end();
+        endLeading?.();
+      };
+    },
+  });
   closers.push(() => outboxes.stop());
   const roots = ssf.roots === undefined ? undefined : await files.follow(eventRootFiles(ssf.roots));
   const stopPushing: Cancel = keepPushing({
     ...ports,
     issuer,
     outboxes,
+    isElsewhere: () => replicas?.leads() === false,
     events: httpEventPush({ clock: ports.clock, ca: () => roots?.current().join("") }),
     delayed: (receiver, why) => log.recurring("a security event is not taken by its receiver yet", { receiver, why }),
   });

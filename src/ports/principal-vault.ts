@@ -29,4 +29,19 @@ export type PrincipalVault = {
    * @param record - tells whether the erasure is on record. The key stays where it is not, or where this throws.
    */
   eraseOnce(principalId: string, record: () => Promise<boolean>): Promise<void>;
+  /** Forgets what was read of a principal whose key another broker has deleted, or may have. */
+  forget(principalId: string): void;
+};
+
+/** Where the keys of principals are kept, each as some bytes. */
+export type PrincipalKeyStore = {
+  find(principalId: string): Promise<Uint8Array | undefined>;
+  /**
+   * Keeps a key, durably, unless there is one.
+   *
+   * @returns the one that is kept.
+   */
+  keep(principalId: string, key: Uint8Array): Promise<Uint8Array>;
+  /** Durable once this resolves. Idempotent. */
+  remove(principalId: string): Promise<void>;
 };

@@ -117,6 +117,13 @@ test.each([
   expect(book.standings(5, closedAt)).toMatchObject([{ state: "APPLIED" }]);
 });
 
+test("a verifier that is behind elsewhere has lapsed by its bound, and not applied", () => {
+  tell(at(4));
+  const closedAt = clock.now();
+  clock.advance(STALENESS_SECONDS * 1_000);
+  expect(book.standings(5, closedAt)).toMatchObject([{ state: "LAPSED" }]);
+});
+
 test("what a broker that is gone had may be left for as long as its bound, and not longer", async () => {
   connectHere(5);
   tell(NOBODY);

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { decodeJwt } from "jose";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { runStint } from "../cli/running.ts";
 import { startDaemon } from "../daemon.ts";
@@ -10,8 +11,11 @@ import { describeWithPostgres } from "../postgres/server.ts";
 import { startSharedLogs } from "../postgres/shared-logs.ts";
 import { STINTD } from "../programs.ts";
 import { SEARCH } from "./entries.ts";
+import { startOidcIssuer } from "./oidc-issuer.ts";
 import { OWN_ENTRIES, runtimeAt } from "./one-user.ts";
 import { operatorOf } from "./operator.ts";
+
+const AUDIENCE = "https://broker.example.org";
 
 type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 type Log = Awaited<ReturnType<Awaited<ReturnType<typeof startSharedLogs>>["newLog"]>>;
@@ -54,10 +58,13 @@ describeWithPostgres("stintd migrate", () => {
   afterAll(() => logs.close());
 
   test("moves a ledger with its open steps, the tree is the same, and no broker goes on with the one that was left", async () => {
-    await using first = await startDaemon({ entries: OWN_ENTRIES });
+    const issuer = await startOidcIssuer();
+    onTestFinished(issuer.close);
+    const principals = { issuers: [{ issuer: issuer.url, audience: AUDIENCE }] };
+    await using first = await startDaemon({ entries: OWN_ENTRIES, config: { principals } });
     const { directory } = first;
     const runtime = runtimeAt(first.workloadSocket);
-    const step = await runtime.open();
+    const step = await runtime.open({ principalToken: await issuer.token({ sub: "ada" }, AUDIENCE) });
     const sequence = await newestAt(first.operatorSocket);
     runtime[Symbol.dispose]();
     setLog(directory, await logs.newLog());
@@ -70,12 +77,19 @@ describeWithPostgres("stintd migrate", () => {
     expect(moved).toMatchObject({ code: 0, stderr: "" });
     const [, events, root] = /^moved ([0-9]+) events; .* the root ([0-9a-f]{64}),/.exec(moved.stdout) ?? [];
     expect(Number(events)).toBe(sequence + 1);
+    // Whoever is erased from now on must not be readable by what stayed here.
+    const stayed = readdirSync(join(directory, "data"), { recursive: true }).map(String);
+    expect(stayed.filter((name) => /principals[./]/.test(name))).toEqual([]);
     // Once more is the same: nothing was lost where it was cut short.
     expect((await stintd("migrate", directory)).stdout).toContain(root);
 
-    await using second = await startDaemon({ directory, entries: OWN_ENTRIES, config: configIn(directory) });
+    await using second = await startDaemon({
+      directory,
+      entries: OWN_ENTRIES,
+      config: { ...configIn(directory), principals },
+    });
     const back = runtimeAt(second.workloadSocket);
-    expect(await back.token(step, SEARCH)).toMatch(/^ey/);
+    expect(decodeJwt(await back.token(step, SEARCH))["principal"]).toMatchObject({ iss: issuer.url, sub: "ada" });
     await back.close(step);
     back[Symbol.dispose]();
     const verified = await runStint(["--operator-socket", second.operatorSocket, "ledger", "verify"]);

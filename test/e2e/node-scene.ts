@@ -15,7 +15,7 @@ export const uid = `unix:uid:${process.getuid?.()}`;
 const onNode = (name: string) => [`node:name:${name}`, uid];
 
 /** Two nodes, each with a runtime and an agent; and the same on the broker's own machine. */
-const NODE_ENTRIES = [
+export const NODE_ENTRIES = [
   { kind: "operator", name: "local", selectors: [uid], role: "admin" },
   { kind: "operator", name: "admin", selectors: ["join_token:name:admin"], role: "admin" },
   { kind: "runtime", name: "here", selectors: [uid], agents: ["local-agent"] },
@@ -63,7 +63,7 @@ export function portOf(daemon: Daemon, name: "nodesPort" | "attestationPort"): n
 export async function startNode(
   daemon: Daemon,
   name: string,
-  places: { readonly nodesPort?: number; readonly development?: boolean } = {},
+  places: { readonly nodesPort?: number; readonly development?: boolean; readonly bundle?: string } = {},
 ): Promise<NodeAgent> {
   const directory = mkdtempSync(join(tmpdir(), "stint-node-"));
   const file = (base: string, text: string) => {
@@ -82,7 +82,10 @@ export async function startNode(
       broker: {
         nodes: `127.0.0.1:${places.nodesPort ?? portOf(daemon, "nodesPort")}`,
         attestation: `127.0.0.1:${portOf(daemon, "attestationPort")}`,
-        bundle: file("bundle.json", await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text()),
+        bundle: file(
+          "bundle.json",
+          places.bundle ?? (await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text()),
+        ),
       },
       evidence: { join_token_file: file("token", token) },
       workload: { socket },
@@ -130,9 +133,16 @@ export async function startNode(
 }
 
 /** A way to the broker that can be cut and mended. */
-export type Cable = { readonly port: number; cut(): void; mend(): void; [Symbol.asyncDispose](): Promise<void> };
+export type Cable = {
+  readonly port: number;
+  cut(): void;
+  mend(): void;
+  lead(to: number): void;
+  [Symbol.asyncDispose](): Promise<void>;
+};
 
-export async function cableTo(port: number): Promise<Cable> {
+export async function cableTo(first: number): Promise<Cable> {
+  let port = first;
   const sockets = new Set<Socket>();
   let isCut = false;
   const server: Server = createServer((near) => {
@@ -162,6 +172,11 @@ export async function cableTo(port: number): Promise<Cable> {
     },
     mend() {
       isCut = false;
+    },
+    /** Cuts it, and mends it to another broker. */
+    lead(to) {
+      port = to;
+      for (const one of sockets) one.destroy();
     },
     async [Symbol.asyncDispose]() {
       for (const one of sockets) one.destroy();

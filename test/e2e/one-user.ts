@@ -23,6 +23,7 @@ type Opening = {
   readonly agent?: string;
   readonly attempt?: number;
   readonly parentStepId?: string;
+  readonly principalToken?: string;
   readonly grant?: { readonly elements: (typeof READ_SEARCH)[] };
   readonly expiresAt?: { readonly seconds: bigint };
 };

@@ -1,63 +1,22 @@
 import { readFileSync } from "node:fs";
-import type { IncomingMessage } from "node:http";
-import { createServer, request } from "node:https";
-import type { AddressInfo } from "node:net";
-import { text } from "node:stream/consumers";
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { expect, onTestFinished, test } from "vitest";
 import { createVerifier, VerificationError } from "../../src/sdk/verifier/index.ts";
 import { madeCertificate } from "../api/http/http-peers.ts";
-import type { Daemon } from "../daemon.ts";
 import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith, startOwnDaemon } from "../faults/daemon-scene.ts";
 import { SEARCH } from "./entries.ts";
-import { ownSvid, startTransmitter } from "./transmitting-broker.ts";
+import { eventReceiver, ownSvid, send, startTransmitter } from "./transmitting-broker.ts";
 
 const ISSUER = "https://broker.example.org";
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 const STARTS = { timeout: 120_000 } as const;
 
-/** A receiver that takes whatever it is sent. */
-async function receiver() {
-  const { certificate, privateKey } = madeCertificate();
-  const taken: string[] = [];
-  const server = createServer(
-    { cert: readFileSync(certificate), key: readFileSync(privateKey) },
-    (question, response) => {
-      void text(question).then((token) => {
-        taken.push(token);
-        response.writeHead(202).end();
-      });
-    },
-  );
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  return { taken, roots: certificate, url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/events` };
-}
-
-type Sent = { readonly status: number | undefined; readonly body: string };
-
-function send(
-  daemon: Daemon,
-  path: string,
-  given: { readonly body?: string; readonly type?: string; readonly client?: object } = {},
-): Promise<Sent> {
-  const { body, type = "application/json", client = {} } = given;
-  return new Promise((resolve, reject) => {
-    const headers = body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) };
-    const options = { method: body === undefined ? "GET" : "POST", agent: false, rejectUnauthorized: false, headers };
-    const sent = request(`${daemon.httpUrl}${path}`, { ...options, ...client }, (answer: IncomingMessage) => {
-      text(answer).then((said) => resolve({ status: answer.statusCode, body: said }), reject);
-    });
-    sent.on("error", reject);
-    sent.end(body);
-  });
-}
-
 test(
   "a verifier asks for events, is pushed what ends at its registered URL, and can verify it; others' events are judged",
   STARTS,
   async () => {
-    const { taken, roots, url } = await receiver();
+    const { taken, roots, url, close } = await eventReceiver(madeCertificate());
+    onTestFinished(close);
     const [agent, verifier] = OWN_ENTRIES;
     const audience = "https://stint.example.org";
     const daemon = await startOwnDaemon({

@@ -338,6 +338,7 @@ describe("among brokers that share a ledger", () => {
     tell(false);
     await settled();
     expect(await Promise.all([left, unanswered].map(stateOf))).toEqual(["issued", "unknown"]);
+    expect(target.told).toEqual([]);
     await world.close(step);
     await advance(5_000);
     expect(await Promise.all([left, unanswered].map(stateOf))).toEqual(["told", "told"]);

@@ -1,3 +1,4 @@
+import { createKeyFiles } from "../../src/adapters/vault-disk/key-files.ts";
 import { openPrincipalVault } from "../../src/adapters/vault-disk/principal-vault.ts";
 import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
@@ -16,9 +17,8 @@ export function memoryVault(
   { salt, files }: VaultDisk = vaultDisk(randomness),
 ): PrincipalVault {
   return openPrincipalVault({
-    directory: "/nowhere",
     salt,
-    files: memoryFiles(files),
+    keys: createKeyFiles("/nowhere", memoryFiles(files)),
     randomness,
   });
 }

@@ -104,6 +104,28 @@ export async function openSession({ tls, ...place }: PostgresPlace, password: ()
   };
 }
 
+/** A connection that is made with the first question, and anew with the next once it has ended. */
+export function keepSession(place: PostgresPlace, password: () => string) {
+  let kept: Session | undefined;
+  let opening: Promise<Session> | undefined;
+  return {
+    /** Throws as `openSession`. */
+    session(): Promise<Session> {
+      if (kept?.isEnded() === false) return Promise.resolve(kept);
+      opening ??= openSession(place, password)
+        .then((made) => {
+          kept = made;
+          return made;
+        })
+        .finally(() => {
+          opening = undefined;
+        });
+      return opening;
+    },
+    end: () => kept?.end(),
+  };
+}
+
 /** By its SQLSTATE or the system's word: the server's texts may repeat what was written. */
 function unavailable(thrown: unknown): BrokerError {
   const code = thrown instanceof Error && "code" in thrown && typeof thrown.code === "string" ? thrown.code : undefined;

@@ -1,14 +1,14 @@
-import { randomBytes, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import type { Head } from "../../ports/ledger.ts";
 import type { EventRow } from "../../ports/ledger-reads.ts";
 import type { AppendedGroup, LogTurn, SharedLog } from "../../ports/shared-log.ts";
+import { commonKey, passwordIn } from "./common-secrets.ts";
 import { createLeases, type OwnReplica } from "./leases.ts";
 import { migratePostgres } from "./schema.ts";
-import { openSession, type PostgresPlace, type Session } from "./session.ts";
+import { keepSession, openSession, type PostgresPlace, type Session } from "./session.ts";
 
 /** May be handed to another thread. */
 export type SharedLogSettings = PostgresPlace & {
@@ -64,10 +64,6 @@ function isChannel(channel: string): channel is (typeof CHANNELS)[number] {
   return CHANNELS.some((one) => one === channel);
 }
 
-const KEY_BYTES = 32;
-const PUT_KEY = "INSERT INTO stint.common_key (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";
-const KEY = "SELECT value FROM stint.common_key WHERE name = $1";
-
 type EventRecord = {
   readonly sequence: string;
   readonly type: string;
@@ -86,7 +82,7 @@ type HeadRecord = { readonly epoch: string; readonly tree_size: string; readonly
  * @throws BrokerError as `migratePostgres`
  */
 export async function openSharedLog({ passwordFile, replica, ...place }: SharedLogSettings): Promise<SharedLog> {
-  const password = () => readFileSync(passwordFile, "utf8").replace(/\r?\n$/, "");
+  const password = () => passwordIn(passwordFile);
   // Every listener is told who appended, so that nobody looks for what he knows.
   const own = randomUUID();
   const listeners: { readonly [Channel in (typeof CHANNELS)[number]]: (() => void)[] } = {
@@ -95,13 +91,8 @@ export async function openSharedLog({ passwordFile, replica, ...place }: SharedL
   };
   const leases = createLeases(replica, own);
   let isClosed = false;
-  let kept: Session | undefined;
+  const { session: connected, end: endConnected } = keepSession(place, password);
   let listening: Session | undefined;
-
-  async function connected(): Promise<Session> {
-    if (kept === undefined || kept.isEnded()) kept = await openSession(place, password);
-    return kept;
-  }
 
   async function listen(): Promise<void> {
     while (!isClosed) {
@@ -236,19 +227,10 @@ export async function openSharedLog({ passwordFile, replica, ...place }: SharedL
     onReported: (listener) => void listeners.stint_replica.push(listener),
     async close() {
       isClosed = true;
-      kept?.end();
+      endConnected();
       listening?.end();
     },
   };
-}
-
-/** Whoever comes first makes it. */
-async function commonKey(session: Session, name: string): Promise<Uint8Array> {
-  await session.query(PUT_KEY, [name, randomBytes(KEY_BYTES)]);
-  const { rows } = await session.query<{ value: Buffer }>(KEY, [name]);
-  const [found] = rows;
-  if (found === undefined) throw contradiction("a key that was put is missing");
-  return found.value;
 }
 
 async function begin(session: Session): Promise<{ readonly head: Head; readonly at: UnixMicros }> {

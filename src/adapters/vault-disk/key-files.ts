@@ -1,46 +1,35 @@
 import { join } from "node:path";
+import type { PrincipalKeyStore } from "../../ports/principal-vault.ts";
 import { type PrivateFiles, readIfThere } from "./private-files.ts";
-import type { PrincipalKey } from "./sealed-principal.ts";
 
-const KEY_ID_BYTES = 8;
-const KEY_BYTES = 32;
 /** HMAC-SHA-256 in hexadecimal; a path is made of it. */
 const PRINCIPAL_ID = /^[0-9a-f]{64}$/;
+const SUFFIX = ".key";
 
-/** One file for each principal: `<principal id>.key`, mode 0600, the key's id and then the key. */
+/** One file for each principal: `<principal id>.key`, mode 0600. One process at a time. */
 export function createKeyFiles(
   directory: string,
-  files: Omit<PrivateFiles, "list">,
-  randomBytes: (count: number) => Uint8Array,
-) {
+  files: PrivateFiles,
+): PrincipalKeyStore & { principalIds(): Promise<readonly string[]> } {
   function nameOf(principalId: string): string {
     if (!PRINCIPAL_ID.test(principalId)) throw new RangeError("not the id of a principal");
-    return `${principalId}.key`;
+    return `${principalId}${SUFFIX}`;
   }
 
-  async function find(principalId: string): Promise<PrincipalKey | undefined> {
-    const content = await readIfThere(files, join(directory, nameOf(principalId)));
-    return content === undefined ? undefined : keyOf(content);
-  }
+  const find = (principalId: string) => readIfThere(files, join(directory, nameOf(principalId)));
 
   return {
     find,
-    async make(principalId: string): Promise<PrincipalKey> {
-      const content = randomBytes(KEY_ID_BYTES + KEY_BYTES);
-      await files.write(directory, nameOf(principalId), content);
-      return keyOf(content);
+    async keep(principalId, key) {
+      const known = await find(principalId);
+      if (known !== undefined) return known;
+      await files.write(directory, nameOf(principalId), key);
+      return key;
     },
-    async remove(principalId: string): Promise<void> {
-      await files.remove(directory, nameOf(principalId));
+    remove: (principalId) => files.remove(directory, nameOf(principalId)),
+    async principalIds() {
+      const names = (await files.list(directory)).filter((name) => name.endsWith(SUFFIX));
+      return names.map((name) => name.slice(0, -SUFFIX.length)).filter((id) => PRINCIPAL_ID.test(id));
     },
-  };
-}
-
-function keyOf(content: Uint8Array): PrincipalKey {
-  if (content.length !== KEY_ID_BYTES + KEY_BYTES)
-    throw new RangeError("a principal's key file is not as it was written");
-  return {
-    keyId: Buffer.from(content.subarray(0, KEY_ID_BYTES)).toString("hex"),
-    key: content.subarray(KEY_ID_BYTES),
   };
 }

@@ -1,27 +1,28 @@
 import { createHmac } from "node:crypto";
 import type { KnownPrincipal } from "../../domain/principal.ts";
-import type { PrincipalVault } from "../../ports/principal-vault.ts";
+import type { PrincipalKeyStore, PrincipalVault } from "../../ports/principal-vault.ts";
 import type { Randomness } from "../../ports/randomness.ts";
-import { createKeyFiles } from "./key-files.ts";
-import type { PrivateFiles } from "./private-files.ts";
-import { keyIdOf, openSealed, type PrincipalKey, sealPrincipal } from "./sealed-principal.ts";
+import {
+  keyFrom,
+  keyIdOf,
+  openSealed,
+  PRINCIPAL_KEY_BYTES,
+  type PrincipalKey,
+  sealPrincipal,
+} from "./sealed-principal.ts";
 import { SEAL_NONCE_BYTES } from "./sealed-text.ts";
 
 export type PrincipalVaultOptions = {
-  /** A directory that is the broker's alone. */
-  readonly directory: string;
   /** At least 32 bytes that nobody else knows. */
   readonly salt: Uint8Array;
-  readonly files: Omit<PrivateFiles, "list">;
+  readonly keys: PrincipalKeyStore;
   readonly randomness: Randomness;
 };
 
 /** What was opened is kept, so that issuing for a step reads no file; the oldest goes first. Some hundred bytes each. */
 const KEPT_MAX = 10_000;
 
-/** Keeps the keys of principals in files of a directory. One process at a time. */
-export function openPrincipalVault({ directory, salt, files, randomness }: PrincipalVaultOptions): PrincipalVault {
-  const keys = createKeyFiles(directory, files, (count) => randomness.bytes(count));
+export function openPrincipalVault({ salt, keys, randomness }: PrincipalVaultOptions): PrincipalVault {
   const kept = new Map<string, KnownPrincipal>();
   /** What is done to one principal's key is done one after another: of two keys made at once, one would be lost. */
   const turns = new Map<string, Promise<unknown>>();
@@ -50,8 +51,17 @@ export function openPrincipalVault({ directory, salt, files, randomness }: Princ
     return { ...keep(recorded.sealed, known), ...recorded };
   }
 
-  async function forget(principalId: string): Promise<void> {
+  async function keyOf(principalId: string): Promise<PrincipalKey | undefined> {
+    const content = await keys.find(principalId);
+    return content === undefined ? undefined : keyFrom(content);
+  }
+
+  function forget(principalId: string): void {
     for (const [sealed, known] of kept) if (known.principalId === principalId) kept.delete(sealed);
+  }
+
+  async function remove(principalId: string): Promise<void> {
+    forget(principalId);
     await keys.remove(principalId);
   }
 
@@ -65,8 +75,8 @@ export function openPrincipalVault({ directory, salt, files, randomness }: Princ
     seal({ iss, sub, claims }) {
       const principalId = idOf({ iss, sub });
       return inTurn(principalId, async () => {
-        const key = (await keys.find(principalId)) ?? (await keys.make(principalId));
-        return sealWith({ principalId, iss, sub, claims }, key);
+        const made = async () => keyFrom(await keys.keep(principalId, randomness.bytes(PRINCIPAL_KEY_BYTES)));
+        return sealWith({ principalId, iss, sub, claims }, (await keyOf(principalId)) ?? (await made()));
       });
     },
     async open(recorded) {
@@ -74,19 +84,20 @@ export function openPrincipalVault({ directory, salt, files, randomness }: Princ
       const known = kept.get(sealed);
       if (known !== undefined) return known;
       return inTurn(principalId, async () => {
-        const key = await keys.find(principalId);
+        const key = await keyOf(principalId);
         const opened = key === undefined ? undefined : openSealed(recorded, key);
         return opened === undefined ? undefined : keep(sealed, opened);
       });
     },
     erase: (principalId, unless) =>
       inTurn(principalId, async () => {
-        if (unless !== undefined && (await keys.find(principalId))?.keyId === keyIdOf(unless)) return;
-        await forget(principalId);
+        if (unless !== undefined && (await keyOf(principalId))?.keyId === keyIdOf(unless)) return;
+        await remove(principalId);
       }),
     eraseOnce: (principalId, record) =>
       inTurn(principalId, async () => {
-        if (await record()) await forget(principalId);
+        if (await record()) await remove(principalId);
       }),
+    forget,
   };
 }

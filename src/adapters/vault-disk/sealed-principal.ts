@@ -9,6 +9,20 @@ export type PrincipalKey = {
   readonly key: Uint8Array;
 };
 
+const KEY_ID_BYTES = 8;
+const KEY_BYTES = 32;
+/** The key's id and then the key. */
+export const PRINCIPAL_KEY_BYTES = KEY_ID_BYTES + KEY_BYTES;
+
+/** A key from the bytes that were kept of it. @throws RangeError */
+export function keyFrom(content: Uint8Array): PrincipalKey {
+  if (content.length !== PRINCIPAL_KEY_BYTES) throw new RangeError("a principal's key is not as it was kept");
+  return {
+    keyId: Buffer.from(content.subarray(0, KEY_ID_BYTES)).toString("hex"),
+    key: content.subarray(KEY_ID_BYTES),
+  };
+}
+
 /**
  * Seals what is known of a principal: `<key id>.<base64url of nonce, ciphertext and tag>`, AES-256-GCM. What was sealed
  * of one principal can't be passed off as another's: the principal's id is authenticated too.

@@ -79,6 +79,11 @@ export function madeCertificate(more = ""): {
 } {
   const directory = mkdtempSync(join(tmpdir(), "stint-tls-"));
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return certificateIn(directory, more);
+}
+
+/** The same in a directory that is there already. */
+export function certificateIn(directory: string, more = "") {
   const certificate = join(directory, "tls.crt");
   const privateKey = join(directory, "tls.key");
   const names = `subjectAltName=DNS:stint.example.org,IP:127.0.0.1${more}`;
