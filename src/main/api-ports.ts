@@ -47,7 +47,14 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     },
     entries: { registry, entries },
     ledger: {
-      ...{ ledger, clock, tree: core.store.tree, log: core.store.log, isShared: core.store.replicas !== undefined },
+      ...{
+        ledger,
+        clock,
+        standbys: core.standbys,
+        tree: core.store.tree,
+        log: core.store.log,
+        isShared: core.store.replicas !== undefined,
+      },
       rolledBack: (why) => core.suspensions.suspend("rollback", why),
       checkpoints: core.checkpoints,
       verifyAll: core.store.verifyAll,
@@ -86,6 +93,8 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       upstreamExpiresAt: () => core.upstream?.current().expiresAt,
       history: { receipts, entries, ledger },
       disk: core.store.disk,
+      replicas: core.store.replicas,
+      standbys: core.standbys,
     },
     workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
     nodes: {

@@ -28,6 +28,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import { secondsOf } from "../domain/time.ts";
 import { createExplainer } from "../explain/explainer.ts";
+import { createStandbys } from "../follow/standbys.ts";
 import { createStatusIndexes } from "../issue/status-indexes.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
@@ -365,6 +366,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     frontEnds,
     ledgerDirectory: place.directory,
     ledgerIsDoubted,
+    standbys: createStandbys(),
   };
 }
 

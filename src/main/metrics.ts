@@ -18,7 +18,10 @@ export function metricsOf(core: Core): Metrics {
       entries.following.refusal() === undefined
         ? entries.all().filter((entry) => isOfKind(entry, "node") && !entry.disabled).length
         : undefined,
-    nodesAttended: () => core.machines.nodes.attended().length,
+    nodesAttended: () => nodesAttended(core).size,
+    replicas: () => store.replicas?.all().length,
+    replicasThere: () => store.replicas?.all().filter(({ isAlive }) => isAlive).length,
+    standbys: () => core.standbys.all().length,
     isReady: () => readiness().ready,
     openSteps,
     waitingSteps: reassessment.waiting,
@@ -89,4 +92,10 @@ function verifierLags({ store, receipts, entries }: Pick<Core, "store" | "receip
     .sort(([, one], [, other]) => other - one)
     .slice(0, VERIFIERS_SHOWN_MAX)
     .map(([entryId, lag]) => [{ verifier: names.get(entryId) ?? entryId }, lag]);
+}
+
+/** Here, or at another broker that shares the ledger. */
+function nodesAttended({ machines, store }: Core): ReadonlySet<string> {
+  const elsewhere = store.replicas?.all().filter(({ isAlive }) => isAlive) ?? [];
+  return new Set([...machines.nodes.attended(), ...elsewhere.flatMap(({ report }) => report.nodes)]);
 }

@@ -20,7 +20,9 @@ export type Replicas = {
   /** The name of this one. */
   readonly own: string;
   all(): readonly Replica[];
-  /** Whether this one does what one of them has to do for all. Two may believe it for some seconds. */
+  /** The name of the one that does what one of them has to do for all. Two may believe it of themselves for some seconds. */
+  leader(): string;
+  /** Whether it is this one. */
   leads(): boolean;
   /** Calls whenever one of them comes, its lease lapses, or a node goes from one to another; ends with the returned function. */
   onChange(listener: () => void): Cancel;

@@ -59,7 +59,7 @@ describeWithPostgres("stintd migrate", () => {
 
   test("moves a ledger with its open steps, the tree is the same, and no broker goes on with the one that was left", async () => {
     const issuer = await startOidcIssuer();
-    onTestFinished(issuer.close);
+    onTestFinished(() => void issuer.close());
     const principals = { issuers: [{ issuer: issuer.url, audience: AUDIENCE }] };
     await using first = await startDaemon({ entries: OWN_ENTRIES, config: { principals } });
     const { directory } = first;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { certificateIn } from "../api/http/http-peers.ts";
+import { runStint } from "../cli/running.ts";
 import { describeWithPostgres } from "../postgres/server.ts";
 import { callerAs } from "./as-user.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
@@ -65,6 +66,19 @@ describeWithPostgres("two brokers on one log", { timeout: TIMEOUT_MS }, () => {
     await b.runtime.close(step);
     for (const { runtime } of [a, b]) {
       await expect(runtime.token(step, SEARCH)).rejects.toMatchObject({ reason: "STEP_CLOSED" });
+    }
+  });
+
+  test("an operator of either sees both, and which leads", async () => {
+    const { a, b } = brokers;
+    for (const [at, own] of [
+      [a, "a"],
+      [b, "b"],
+    ] as const) {
+      const { out } = await runStint(["--operator-socket", at.daemon.operatorSocket, "status", "-o", "json"]);
+      expect(JSON.parse(out)).toMatchObject({
+        replicas: ["a", "b"].map((name) => ({ name, there: true, answers: name === own, leads: name === "a" })),
+      });
     }
   });
 

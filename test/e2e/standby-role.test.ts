@@ -7,6 +7,7 @@ import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { Status } from "../../src/gen/stint/v1/status_pb.js";
 import type { CallError } from "../../src/wire/call-error.ts";
+import { createClient } from "../../src/wire/client.ts";
 import type { Caller } from "../conformance/broker-scene.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { OWN_ENTRIES } from "./one-user.ts";
@@ -48,10 +49,20 @@ async function pagesFrom(afterSequence: bigint, until: (page: LedgerPage) => boo
   for await (const { message } of standby.clientOf(Ledger).follow({ afterSequence })) {
     if (message.case !== "page") continue;
     pages.push(message.value);
-    if (until(message.value)) break;
+    if (until(message.value)) {
+      // It is known by name for as long as it follows.
+      const { standbys } = await createClient(Status, operator.channel).get({});
+      expect(standbys.map(({ name }) => name)).toEqual(["second"]);
+      break;
+    }
   }
   return pages;
 }
+
+test("who does not follow any more is told of no more", async () => {
+  await pagesFrom(0n, () => true);
+  await expect.poll(async () => (await createClient(Status, operator.channel).get({})).standbys).toEqual([]);
+});
 
 test("the stream has every event from its beginning, and each page the root that its events give", async () => {
   const { sequence } = await operator.ledger.get({});

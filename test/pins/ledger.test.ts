@@ -45,12 +45,14 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0023_event_streams.sql 601b8ae3dc9f679a0ca2dbe7f88bc270341e73e51ae6888ac02d2d95a95ba65c",
     "0024_retention.sql d7379fdb8f246d64cc97e67e8899d86eb4a0620cb7145d9ef4f1c2d9bce09c74",
     "0025_replicas.sql 9f64250fc5e2d56809447d8d77c705a27328c5866b955cba17556934bc14c18d",
+    "0026_exchange_replica.sql 569ac1cf1df7b11bc435da9cb23d40ae9d2e9b9314cfcacae5beed7616d9c79e",
   ]);
 });
 
 test("the migrations of PostgreSQL, by the same rule", () => {
   expect(readPostgresMigrations().map(({ name, sha256 }) => `${name} ${sha256}`)).toEqual([
     "0001_log.sql 7825b98eed1f961782144145f06c3898b21fa1efdd874e1e18e8bf05aca81db0",
+    "0002_common.sql 6e1a4be50657fe1e09c121b5a42c775eaf89658ce12f700e1ad4b89530bd2c3e",
   ]);
 });
 

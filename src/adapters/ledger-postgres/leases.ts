@@ -29,10 +29,11 @@ const RENEW = `
     RETURNING 1
   )
   SELECT CASE WHEN $7::boolean THEN pg_notify('stint_replica', $8) END FROM renewed`;
+/** One that was away for a week is told of no more. */
 const ALL = `
   SELECT name, boot_id, pid_namespace, report, (extract(epoch FROM seen_at) * 1000)::float8 AS seen_ms,
          (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms
-    FROM stint.replica ORDER BY name`;
+    FROM stint.replica WHERE seen_at > clock_timestamp() - interval '7 days' ORDER BY name`;
 
 type ReplicaRecord = {
   readonly name: string;

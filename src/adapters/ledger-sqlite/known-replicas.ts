@@ -11,11 +11,13 @@ export function createKnownReplicas(own: string, report: Replicas["report"]): Kn
     listeners.add(listener);
     return () => void listeners.delete(listener);
   };
+  // Names are told in their order, so that all come to the same.
+  const leader = () => known.find(({ isAlive }) => isAlive)?.name ?? own;
   return {
     own,
     all: () => known,
-    // Names are told in their order, so that all come to the same.
-    leads: () => (known.find(({ isAlive }) => isAlive)?.name ?? own) === own,
+    leader,
+    leads: () => leader() === own,
     report,
     onChange: adding(changes),
     onReport: adding(reports),

@@ -33,6 +33,10 @@ export type MetricsSources = {
   /** Entries of nodes in force. */
   readonly nodes: () => number | undefined;
   readonly nodesAttended: () => number;
+  /** Brokers that share the ledger, in the last week; `undefined`: it is shared with nobody. */
+  readonly replicas: () => number | undefined;
+  readonly replicasThere: () => number | undefined;
+  readonly standbys: () => number;
   readonly isReady: () => boolean;
   readonly openSteps: () => number | undefined;
   /** Open steps that wait to be judged anew. */
@@ -121,6 +125,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge("stint_denials_in_force", ofTold, sources.denialsInForce);
   gauge("stint_nodes", "Machines without a broker that are registered and not disabled.", sources.nodes);
   gauge("stint_nodes_attended", "Those whose agent is connected.", sources.nodesAttended);
+  gauge("stint_replicas", "Brokers that share the ledger, or did in the last week.", sources.replicas);
+  gauge("stint_replicas_there", "Those whose lease stands.", sources.replicasThere);
+  gauge("stint_standbys", "Warm standbys that follow the ledger.", sources.standbys);
   gauge("stint_ready", "1 while credentials are issued.", () => Number(sources.isReady()));
   gauge("stint_open_steps", "Steps that are open.", sources.openSteps);
   gauge("stint_steps_to_judge", "Open steps that wait to be judged anew.", sources.waitingSteps);

@@ -19,11 +19,15 @@ const SIGN_OF_LIFE_MS = 1_000;
 /** What is recorded within this time goes in one page: a page for each commit would cost the broker as much as some of its calls. */
 const GATHERED_MS = 20;
 
-/** The log after a sequence and then as it grows, no faster than the caller takes it. Ends when the caller has gone, or has more than there is. */
+/**
+ * The log after a sequence and then as it grows, no faster than the caller takes it. Ends when the caller has gone, or has more than there is.
+ *
+ * @param told.sent - told how far the caller was sent.
+ */
 export async function* followMessages(
   after: number,
   { ledger, log, checkpoints, clock }: LedgerFollowPorts,
-  signal: AbortSignal,
+  { signal, sent }: { readonly signal: AbortSignal; readonly sent: (through: number) => void },
 ): AsyncGenerator<Message, void, void> {
   let wake = Promise.withResolvers<void>();
   // Events are read from the log, no faster than the caller takes them; the follower only learns that there are more.
@@ -46,6 +50,7 @@ export async function* followMessages(
       if (page.snapshotThrough !== undefined) yield* chunkMessages(page.snapshotThrough, log);
       yield pageMessage(page);
       from = page.head.sequence;
+      sent(from);
       if (from < page.newest) continue;
       const cancel = clock.schedule(SIGN_OF_LIFE_MS, () => wake.resolve());
       await wake.promise;

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type ProvePorts, prove, proveConsistency } from "../../audit/prove.ts";
 import { checkSeen, type SeenCheckpointPorts } from "../../audit/seen-checkpoint.ts";
-import { checkMayLook } from "../../decide/step-access.ts";
+import { checkMayLook, operatorWith } from "../../decide/step-access.ts";
 import type { Actor } from "../../domain/actor.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { checkReason } from "../../domain/recorded-reason.ts";
@@ -15,9 +15,11 @@ import type {
   LedgerVerifyResponseSchema,
   ProveRequest,
 } from "../../gen/stint/v1/ledger_pb.js";
+import type { Clock } from "../../ports/clock.ts";
 import type { Ledger, OpenedLedger, VerificationProgress } from "../../ports/ledger.ts";
 import type { CloseResult } from "../../ports/ledger-acts.ts";
 import type { LedgerBackups } from "../../ports/ledger-backup.ts";
+import type { Standbys } from "../../ports/standbys.ts";
 import type { ProvenSubject } from "../../ports/tree-reads.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
@@ -31,7 +33,8 @@ export type LedgerPorts = Pick<ProvePorts, "tree"> & {
   readonly ledger: Pick<Ledger, "head" | "follow">;
   readonly log: LedgerFollowPorts["log"];
   readonly rolledBack: SeenCheckpointPorts["rolledBack"];
-  readonly clock: LedgerFollowPorts["clock"];
+  readonly clock: Clock;
+  readonly standbys: Standbys;
   /** Whether several brokers share the log. */
   readonly isShared: boolean;
   readonly verifyAll: OpenedLedger["verifyAll"];
@@ -111,15 +114,19 @@ export function ledgerHandlers(endpoint: Endpoint, ports: LedgerPorts): Handlers
       endpoint,
       "Ledger.Follow",
       async function* ({ afterSequence, checkpoint }, { caller, signal }) {
-        operatorActor(caller, COPYING);
+        const { entryId } = operatorWith(caller, COPYING);
         // Whoever promoted a copy of it would have two logs that go on.
         if (ports.isShared)
           throw new BrokerError("NOT_SERVING", "the log is in PostgreSQL, which has standbys of its own");
         const leave = standbys.enter();
+        const after = Number(afterSequence);
+        const name = caller.entries.find((one) => one.entryId === entryId)?.content.name ?? "";
+        const { sent, left } = ports.standbys.entered({ name, since: ports.clock.now(), sent: after });
         try {
           await checkSeen(checkpoint, ports);
-          yield* followMessages(Number(afterSequence), ports, signal);
+          yield* followMessages(after, ports, { signal, sent });
         } finally {
+          left();
           leave();
         }
       },

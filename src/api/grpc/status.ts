@@ -2,8 +2,10 @@ import { checkMayLook } from "../../decide/step-access.ts";
 import type { UnixSeconds } from "../../domain/time.ts";
 import type { Status } from "../../gen/stint/v1/status_pb.js";
 import type { Head, LedgerDisk } from "../../ports/ledger.ts";
+import type { Replicas } from "../../ports/replicas.ts";
+import type { Standbys } from "../../ports/standbys.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
-import { timestampOfSeconds } from "../../wire/timestamps.ts";
+import { timestampOfMicros, timestampOfSeconds } from "../../wire/timestamps.ts";
 import { type AuthoritiesPorts, publishedAuthorities } from "./authorities.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { type HistoryPorts, verifiersOf } from "./history.ts";
@@ -22,6 +24,9 @@ export type StatusPorts = {
   readonly upstreamExpiresAt: () => UnixSeconds | undefined;
   readonly history: Pick<HistoryPorts, "ledger" | "receipts" | "entries">;
   readonly disk: () => LedgerDisk | undefined;
+  /** Absent: the ledger is shared with nobody. */
+  readonly replicas: Pick<Replicas, "own" | "all" | "leader"> | undefined;
+  readonly standbys: Pick<Standbys, "all">;
 };
 
 /** One answer shows no more verifiers than this; `History.ListVerifiers` has all of them. */
@@ -48,9 +53,23 @@ export function statusHandlers(endpoint: Endpoint, ports: StatusPorts): Handlers
         verifiersConnected: verifiers.filter(({ connected }) => connected).length,
         verifiers: verifiers.slice(0, VERIFIERS_MAX),
         ...(disk === undefined ? {} : { disk: diskMessageOf(disk) }),
+        replicas: ports.replicas === undefined ? [] : replicaMessagesOf(ports.replicas),
+        standbys: ports.standbys.all().map(({ name, since, sent }) => ({
+          ...{ name, since: timestampOfMicros(since), sentSequence: BigInt(sent) },
+          lag: BigInt(Math.max(0, sequence - sent)),
+        })),
       };
     }),
   };
+}
+
+function replicaMessagesOf({ own, all, leader }: Pick<Replicas, "own" | "all" | "leader">) {
+  return all().map(({ name, isAlive, report: { nodes, receipts } }) => ({
+    ...{ name, there: isAlive, answers: name === own, leads: name === leader() },
+    toldSequence: BigInt(receipts?.through ?? 0),
+    verifiersConnected: receipts?.verifiers.filter(({ isConnected }) => isConnected).length ?? 0,
+    nodes: [...nodes],
+  }));
 }
 
 function diskMessageOf({ freeBytes, freeBytesMin, ledgerBytes }: LedgerDisk) {

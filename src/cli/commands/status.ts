@@ -3,7 +3,7 @@ import { Status } from "../../gen/stint/v1/status_pb.js";
 import type { Context } from "../context.ts";
 import { EXIT, ExitStatus } from "../failure.ts";
 import { authorityView } from "../output/authority-view.ts";
-import { statusView, summaryView } from "../output/status-view.ts";
+import { replicaView, standbyView, statusView, summaryView } from "../output/status-view.ts";
 import { verifierView } from "../output/verifier-view.ts";
 import { acting } from "../session.ts";
 
@@ -17,6 +17,14 @@ export function addStatus(status: Command, context: Context): void {
         await session.print.rows(authorityView, status.authorities);
         context.out.write("\n");
         await session.print.rows(verifierView, status.verifiers);
+        if (status.replicas.length > 0) {
+          context.out.write("\n");
+          await session.print.rows(replicaView, status.replicas);
+        }
+        if (status.standbys.length > 0) {
+          context.out.write("\n");
+          await session.print.rows(standbyView, status.standbys);
+        }
       } else await session.print.one(statusView, status);
       if (!status.ready) throw new ExitStatus(EXIT.refused);
     }),

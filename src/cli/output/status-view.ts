@@ -1,10 +1,51 @@
-import type { StatusGetResponse } from "../../gen/stint/v1/status_pb.js";
+import type { ReplicaStatus, StandbyStatus, StatusGetResponse } from "../../gen/stint/v1/status_pb.js";
 import { authorityView } from "./authority-view.ts";
-import { instantField } from "./fields.ts";
+import { instantCell, instantField } from "./fields.ts";
 import { verifierView } from "./verifier-view.ts";
-import { recordOf, type View } from "./view.ts";
+import { recordOf, styleOf, type View } from "./view.ts";
 
 const MEBIBYTE = 1_024 * 1_024;
+
+/** A broker among those that share the ledger. */
+export const replicaView: View<ReplicaStatus> = {
+  fields: [
+    ["name", (replica) => replica.name],
+    ["there", (replica) => replica.there],
+    ["answers", (replica) => replica.answers],
+    ["leads", (replica) => replica.leads],
+    ["told_sequence", (replica) => Number(replica.toldSequence)],
+    ["verifiers_connected", (replica) => replica.verifiersConnected],
+    ["nodes", (replica) => replica.nodes],
+  ],
+  columns: [
+    { header: "BROKER", text: (replica) => (replica.answers ? `${replica.name} (this one)` : replica.name) },
+    {
+      header: "THERE",
+      text: (replica) => (replica.there ? "yes" : "no"),
+      style: (replica) => styleOf(replica.there, !replica.there),
+    },
+    { header: "LEADS", text: (replica) => (replica.leads ? "yes" : "no") },
+    { header: "TOLD", text: (replica) => String(replica.toldSequence), align: "right" },
+    { header: "VERIFIERS", text: (replica) => String(replica.verifiersConnected), align: "right" },
+    { header: "NODES", text: (replica) => replica.nodes.join(" ") },
+  ],
+};
+
+/** A warm standby. */
+export const standbyView: View<StandbyStatus> = {
+  fields: [
+    ["name", (standby) => standby.name],
+    ["since", (standby) => instantField(standby.since)],
+    ["sent_sequence", (standby) => Number(standby.sentSequence)],
+    ["lag", (standby) => Number(standby.lag)],
+  ],
+  columns: [
+    { header: "STANDBY", text: (standby) => standby.name },
+    { header: "SINCE", text: (standby) => instantCell(standby.since) },
+    { header: "SENT", text: (standby) => String(standby.sentSequence), align: "right" },
+    { header: "LAG", text: (standby) => String(standby.lag), align: "right" },
+  ],
+};
 
 /** All of it, as data. */
 export const statusView: View<StatusGetResponse> = {
@@ -23,6 +64,8 @@ export const statusView: View<StatusGetResponse> = {
     ["ledger_bytes", ({ disk }) => (disk === undefined ? null : Number(disk.ledgerBytes))],
     ["authorities", ({ authorities }) => authorities.map((one) => recordOf(authorityView, one))],
     ["verifiers", ({ verifiers }) => verifiers.map((one) => recordOf(verifierView, one))],
+    ["replicas", ({ replicas }) => replicas.map((one) => recordOf(replicaView, one))],
+    ["standbys", ({ standbys }) => standbys.map((one) => recordOf(standbyView, one))],
   ],
   columns: [],
 };

@@ -106,6 +106,20 @@ export declare type StatusGetResponse = Message<"stint.v1.StatusGetResponse"> & 
    * @generated from field: repeated string warnings = 12;
    */
   warnings: string[];
+
+  /**
+   * The brokers that share the ledger, by their names, and those that did in the last week; empty where it is shared with nobody.
+   *
+   * @generated from field: repeated stint.v1.ReplicaStatus replicas = 13;
+   */
+  replicas: ReplicaStatus[];
+
+  /**
+   * Warm standbys that follow the ledger now.
+   *
+   * @generated from field: repeated stint.v1.StandbyStatus standbys = 14;
+   */
+  standbys: StandbyStatus[];
 };
 
 /**
@@ -113,6 +127,101 @@ export declare type StatusGetResponse = Message<"stint.v1.StatusGetResponse"> & 
  * Use `create(StatusGetResponseSchema)` to create a new message.
  */
 export declare const StatusGetResponseSchema: GenMessage<StatusGetResponse>;
+
+/**
+ * @generated from message stint.v1.ReplicaStatus
+ */
+export declare type ReplicaStatus = Message<"stint.v1.ReplicaStatus"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whether its lease stands. What one held whose lease has lapsed is ended by the others.
+   *
+   * @generated from field: bool there = 2;
+   */
+  there: boolean;
+
+  /**
+   * The one that answers.
+   *
+   * @generated from field: bool answers = 3;
+   */
+  answers: boolean;
+
+  /**
+   * The one that does what one has to do for all.
+   *
+   * @generated from field: bool leads = 4;
+   */
+  leads: boolean;
+
+  /**
+   * The sequence through which it has told its verifiers everything, as it last said.
+   *
+   * @generated from field: uint64 told_sequence = 5;
+   */
+  toldSequence: bigint;
+
+  /**
+   * Of its verifiers, those that were connected when it last said.
+   *
+   * @generated from field: uint32 verifiers_connected = 6;
+   */
+  verifiersConnected: number;
+
+  /**
+   * Nodes whose agents are there.
+   *
+   * @generated from field: repeated string nodes = 7;
+   */
+  nodes: string[];
+};
+
+/**
+ * Describes the message stint.v1.ReplicaStatus.
+ * Use `create(ReplicaStatusSchema)` to create a new message.
+ */
+export declare const ReplicaStatusSchema: GenMessage<ReplicaStatus>;
+
+/**
+ * @generated from message stint.v1.StandbyStatus
+ */
+export declare type StandbyStatus = Message<"stint.v1.StandbyStatus"> & {
+  /**
+   * Of its operator entry.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp since = 2;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * The sequence through which it was sent everything.
+   *
+   * @generated from field: uint64 sent_sequence = 3;
+   */
+  sentSequence: bigint;
+
+  /**
+   * Ledger head minus that.
+   *
+   * @generated from field: uint64 lag = 4;
+   */
+  lag: bigint;
+};
+
+/**
+ * Describes the message stint.v1.StandbyStatus.
+ * Use `create(StandbyStatusSchema)` to create a new message.
+ */
+export declare const StandbyStatusSchema: GenMessage<StandbyStatus>;
 
 /**
  * @generated from message stint.v1.DiskStatus

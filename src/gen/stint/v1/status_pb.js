@@ -11,7 +11,7 @@ import { file_stint_v1_history } from "./history_pb.js";
  * Describes the file stint/v1/status.proto.
  */
 export const file_stint_v1_status = /*@__PURE__*/
-  fileDesc("ChVzdGludC92MS9zdGF0dXMucHJvdG8SCHN0aW50LnYxIhIKEFN0YXR1c0dldFJlcXVlc3Qi9QIKEVN0YXR1c0dldFJlc3BvbnNlEg0KBXJlYWR5GAEgASgIEg8KB3JlYXNvbnMYAiADKAkSFAoMdHJ1c3RfZG9tYWluGAMgASgJEg0KBWVwb2NoGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEEhcKCm9wZW5fc3RlcHMYBiABKA1IAIgBARIoCgthdXRob3JpdGllcxgHIAMoCzITLnN0aW50LnYxLkF1dGhvcml0eRI3ChN1cHN0cmVhbV9leHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbChN2ZXJpZmllcnNfY29ubmVjdGVkGAkgASgNEisKCXZlcmlmaWVycxgKIAMoCzIYLnN0aW50LnYxLlZlcmlmaWVyU3RhdHVzEiIKBGRpc2sYCyABKAsyFC5zdGludC52MS5EaXNrU3RhdHVzEhAKCHdhcm5pbmdzGAwgAygJQg0KC19vcGVuX3N0ZXBzIk4KCkRpc2tTdGF0dXMSEgoKZnJlZV9ieXRlcxgBIAEoBBIWCg5mcmVlX2J5dGVzX21pbhgCIAEoBBIUCgxsZWRnZXJfYnl0ZXMYAyABKAQySAoGU3RhdHVzEj4KA0dldBIaLnN0aW50LnYxLlN0YXR1c0dldFJlcXVlc3QaGy5zdGludC52MS5TdGF0dXNHZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_stint_v1_authorities, file_stint_v1_history]);
+  fileDesc("ChVzdGludC92MS9zdGF0dXMucHJvdG8SCHN0aW50LnYxIhIKEFN0YXR1c0dldFJlcXVlc3QiywMKEVN0YXR1c0dldFJlc3BvbnNlEg0KBXJlYWR5GAEgASgIEg8KB3JlYXNvbnMYAiADKAkSFAoMdHJ1c3RfZG9tYWluGAMgASgJEg0KBWVwb2NoGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEEhcKCm9wZW5fc3RlcHMYBiABKA1IAIgBARIoCgthdXRob3JpdGllcxgHIAMoCzITLnN0aW50LnYxLkF1dGhvcml0eRI3ChN1cHN0cmVhbV9leHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbChN2ZXJpZmllcnNfY29ubmVjdGVkGAkgASgNEisKCXZlcmlmaWVycxgKIAMoCzIYLnN0aW50LnYxLlZlcmlmaWVyU3RhdHVzEiIKBGRpc2sYCyABKAsyFC5zdGludC52MS5EaXNrU3RhdHVzEhAKCHdhcm5pbmdzGAwgAygJEikKCHJlcGxpY2FzGA0gAygLMhcuc3RpbnQudjEuUmVwbGljYVN0YXR1cxIpCghzdGFuZGJ5cxgOIAMoCzIXLnN0aW50LnYxLlN0YW5kYnlTdGF0dXNCDQoLX29wZW5fc3RlcHMijwEKDVJlcGxpY2FTdGF0dXMSDAoEbmFtZRgBIAEoCRINCgV0aGVyZRgCIAEoCBIPCgdhbnN3ZXJzGAMgASgIEg0KBWxlYWRzGAQgASgIEhUKDXRvbGRfc2VxdWVuY2UYBSABKAQSGwoTdmVyaWZpZXJzX2Nvbm5lY3RlZBgGIAEoDRINCgVub2RlcxgHIAMoCSJsCg1TdGFuZGJ5U3RhdHVzEgwKBG5hbWUYASABKAkSKQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNlbnRfc2VxdWVuY2UYAyABKAQSCwoDbGFnGAQgASgEIk4KCkRpc2tTdGF0dXMSEgoKZnJlZV9ieXRlcxgBIAEoBBIWCg5mcmVlX2J5dGVzX21pbhgCIAEoBBIUCgxsZWRnZXJfYnl0ZXMYAyABKAQySAoGU3RhdHVzEj4KA0dldBIaLnN0aW50LnYxLlN0YXR1c0dldFJlcXVlc3QaGy5zdGludC52MS5TdGF0dXNHZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_stint_v1_authorities, file_stint_v1_history]);
 
 /**
  * Describes the message stint.v1.StatusGetRequest.
@@ -28,11 +28,25 @@ export const StatusGetResponseSchema = /*@__PURE__*/
   messageDesc(file_stint_v1_status, 1);
 
 /**
+ * Describes the message stint.v1.ReplicaStatus.
+ * Use `create(ReplicaStatusSchema)` to create a new message.
+ */
+export const ReplicaStatusSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_status, 2);
+
+/**
+ * Describes the message stint.v1.StandbyStatus.
+ * Use `create(StandbyStatusSchema)` to create a new message.
+ */
+export const StandbyStatusSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_status, 3);
+
+/**
  * Describes the message stint.v1.DiskStatus.
  * Use `create(DiskStatusSchema)` to create a new message.
  */
 export const DiskStatusSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_status, 2);
+  messageDesc(file_stint_v1_status, 4);
 
 /**
  * How the broker is, as a person wants to know it.
