@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server, Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -133,16 +133,20 @@ export async function startNode(
 }
 
 /** A way to the broker that can be cut and mended. */
+/** A port of the loopback address, or the path of a socket. */
+type Place = number | string;
+
 export type Cable = {
   readonly port: number;
   cut(): void;
   mend(): void;
-  lead(to: number): void;
+  lead(to: Place): void;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export async function cableTo(first: number): Promise<Cable> {
-  let port = first;
+/** @param at - where it begins; absent: at a port of its own. */
+export async function cableTo(first: Place, at: Place = 0): Promise<Cable> {
+  let end = first;
   const sockets = new Set<Socket>();
   let isCut = false;
   const server: Server = createServer((near) => {
@@ -150,7 +154,7 @@ export async function cableTo(first: number): Promise<Cable> {
       near.destroy();
       return;
     }
-    const far = new Socket().connect(port, "127.0.0.1");
+    const far = typeof end === "number" ? connect(end, "127.0.0.1") : connect(end);
     for (const one of [near, far]) {
       sockets.add(one);
       one.on("error", () => undefined);
@@ -162,7 +166,7 @@ export async function cableTo(first: number): Promise<Cable> {
     }
     near.pipe(far).pipe(near);
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
+  await once(typeof at === "number" ? server.listen(at, "127.0.0.1") : server.listen(at), "listening");
   const address = server.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : 0,
@@ -175,7 +179,7 @@ export async function cableTo(first: number): Promise<Cable> {
     },
     /** Cuts it, and mends it to another broker. */
     lead(to) {
-      port = to;
+      end = to;
       for (const one of sockets) one.destroy();
     },
     async [Symbol.asyncDispose]() {
