@@ -1,9 +1,11 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ReceiptState } from "../../src/gen/stint/v1/types_pb.js";
 import type { ToolUse } from "../../src/sdk/verifier/index.ts";
 import { openTcpGate } from "../exchange/tcp-gate.ts";
 import { describeWithPostgres } from "../postgres/server.ts";
 import { SEARCH } from "./entries.ts";
+import { cableTo } from "./node-scene.ts";
 import { OWN_ENTRIES } from "./one-user.ts";
 import { becomes, held, pairsOnOneLog, stateAt } from "./replica-pair.ts";
 import { startVerifier } from "./verifier-process.ts";
@@ -62,6 +64,31 @@ describeWithPostgres("two brokers on one log in PostgreSQL", { timeout: TIMEOUT_
     }, ReceiptState.APPLIED);
     await a.runtime.close(first, 10);
     expect(await verifier.judge(first.token, USE)).toBe("REVOKED");
+  });
+
+  test("a verifier that is cut off from its broker believes no longer than its bound, and a close elsewhere says until when", async () => {
+    const entries = OWN_ENTRIES.map((one) => (one.kind === "verifier" ? { ...one, max_staleness: 5 } : one));
+    await using brokers = await pair({ entries });
+    const { a, b } = brokers;
+    const socket = join(b.daemon.directory, "cable.sock");
+    await using cable = await cableTo(b.daemon.workloadSocket, socket);
+    const maxStalenessSeconds = { read: 5, default: 5 };
+    await using verifier = await startVerifier({ endpoint: socket, audiences: [SEARCH], maxStalenessSeconds });
+    const step = await a.runtime.open();
+    await becomes(() => verifier.judge(step.token, USE), "accepted");
+    cable.cut();
+    const { receipts } = await a.runtime.close(step, 0);
+    const told = receipts?.verifiers.find((one) => one.verifier === "mcp-1");
+    expect(told?.state).not.toBe(ReceiptState.APPLIED);
+    await becomes(async () => (await verifier.judge(step.token, USE)) === "accepted", false);
+    const after = await a.runtime.open();
+    // It refuses everything by now, and counts no longer.
+    await becomes(async () => {
+      const closed = await a.runtime.close(after, 10);
+      return closed.receipts?.verifiers.find((one) => one.verifier === "mcp-1")?.state;
+    }, ReceiptState.LAPSED);
+    cable.mend();
+    await becomes(() => verifier.judge(step.token, USE), "REVOKED");
   });
 
   test("what a broker held that is gone is abandoned once its lease has lapsed, and what another holds is not", async () => {

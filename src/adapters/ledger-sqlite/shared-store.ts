@@ -58,8 +58,8 @@ export type SharedStore = {
   follow(): Promise<void>;
   /** As of the last time that the lease of this one was renewed. */
   replicas(): readonly Replica[];
-  /** Tells the others what this broker says of itself, and again with each renewal of its lease. */
-  report(report: ReplicaReport): Promise<void>;
+  /** Has the others told what this broker says of itself: soon, and again with each renewal of its lease. No piece of work. */
+  report(report: ReplicaReport): void;
   readonly cursorKey: Uint8Array;
   close(): Promise<void>;
 };
@@ -297,6 +297,20 @@ export async function openSharedStore(
     know(await log.beat(report));
   }
 
+  /** A piece of work that does not wait behind itself. */
+  function folded(work: () => Promise<void>): () => void {
+    let isWaiting = false;
+    return () => {
+      if (isWaiting) return;
+      isWaiting = true;
+      const piece = alone(async () => {
+        isWaiting = false;
+        await work();
+      });
+      piece.catch(() => undefined);
+    };
+  }
+
   function know(known: readonly Replica[]): void {
     replicas = known;
     watch.replicas(known);
@@ -306,7 +320,8 @@ export async function openSharedStore(
   await follow();
   await inTurn(async () => undefined);
   log.onAppended(() => void alone(follow).catch(() => undefined));
-  log.onReported(() => void alone(async () => know(await log.replicas())).catch(() => undefined));
+  log.onReported(folded(async () => know(await log.replicas())));
+  const tell = folded(() => heeding(beat));
 
   return {
     head: store.head,
@@ -334,10 +349,10 @@ export async function openSharedStore(
     },
     follow,
     replicas: () => replicas,
-    async report(said) {
+    report(said) {
       report = said;
-      // What can't be told now is told with the next renewal.
-      await heeding(beat).catch(() => undefined);
+      // What can't be told now is told with the next renewal, and must not keep those waiting who are to be refused.
+      if (failing === undefined && ended === undefined) tell();
     },
     cursorKey: log.cursorKey,
     async close() {

@@ -41,9 +41,12 @@ driver.then(
 );
 /** What is asked for is answered before what others have recorded since is told. */
 const alone = oneAfterTheOther();
-let serving: ((message: Exclude<ToWriter, { readonly kind: "open" }>) => Promise<void>) | undefined;
+let serving: ((message: Exclude<ToWriter, { readonly kind: "open" | "report" }>) => Promise<void>) | undefined;
+/** Of a shared log. */
+let report: SharedStore["report"] | undefined;
 port.on("message", (message: ToWriter) => {
   if (message.kind === "open") void open(message.data);
+  else if (message.kind === "report") report?.(message.report);
   else void alone(async () => serving?.(message));
 });
 
@@ -63,6 +66,7 @@ async function open({ signing, shared, ...options }: WriterData): Promise<void> 
             { mover, alone },
           );
     serving = serve(store, signer, mover);
+    if ("report" in store) report = store.report;
   } catch (thrown) {
     send({ kind: "refused", error: encodeError(thrown) });
     // A thread that listens does not end.
@@ -149,7 +153,6 @@ function serve(store: AnyStore, signer: CommitSigner | undefined, mover: LogMove
     if (message.kind === "close") return close();
     if (message.kind === "group") return commit(message.acts);
     if (message.kind === "confirm") return confirm();
-    if (message.kind === "report") return "report" in store ? store.report(message.report) : undefined;
     send({ kind: "chunks", written: await keepChunks(store, message.order) });
     store.keepLog();
   };
