@@ -309,6 +309,13 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     findings: ["stint.yaml:5:28: entries[1].name: expected a name that no other of its kind has"],
   },
   {
+    what: "a standby of a ledger that has PostgreSQL's",
+    text: `${LEAST}ledger: {postgres: {replica: a, host: 127.0.0.1, database: d, user: u, password_file: /p, plain_on_loopback: true}}\nstandby: {of: "a:1", attestation: "a:2", bundle: /b, identity: {certificate: /c, private_key: /k}}\n`,
+    findings: [
+      "stint.yaml:4:10: standby: expected none with ledger.postgres: a standby of that ledger is PostgreSQL's own",
+    ],
+  },
+  {
     what: "each of two entries that are wrong",
     text: `${LEAST}entries:\n  - {kind: operator, name: '..', role: admin, selectors: ["unix:uid:1"]}\n  - {kind: operator, name: p, role: root, selectors: ["unix:uid:2"]}\n`,
     findings: [
