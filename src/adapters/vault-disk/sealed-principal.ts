@@ -16,7 +16,7 @@ export const PRINCIPAL_KEY_BYTES = KEY_ID_BYTES + KEY_BYTES;
 
 /** A key from the bytes that were kept of it. @throws RangeError */
 export function keyFrom(content: Uint8Array): PrincipalKey {
-  if (content.length !== PRINCIPAL_KEY_BYTES) throw new RangeError("a principal's key is not as it was kept");
+  if (content.length !== PRINCIPAL_KEY_BYTES) throw new RangeError("a principal's key is not as it was written");
   return {
     keyId: Buffer.from(content.subarray(0, KEY_ID_BYTES)).toString("hex"),
     key: content.subarray(KEY_ID_BYTES),
