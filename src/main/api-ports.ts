@@ -33,6 +33,8 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
   const bundles = bundlePortsOf(core, config);
   const streaming = { ...issuing, executorSteps: core.stepDirectory, onEntriesChange: entries.onChange };
   const keyPairs = systemKeyPairs();
+  const { issuer, witSvid } = config;
+  const ofWorkloads = { ...streaming, ...bundles, credentials, issuer, witSvid };
   const stepsPorts = stepsPortsOf(core, config, issuing);
   return {
     issuing,
@@ -96,9 +98,9 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       replicas: core.store.replicas,
       standbys: core.standbys,
     },
-    workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
+    workloadApi: { ...ofWorkloads, keyPairs },
     nodes: {
-      workloadApi: { ...streaming, ...bundles, credentials, issuer: config.issuer, witSvid: false },
+      workloadApi: ofWorkloads,
       nodes: machines.nodes,
       appeared: core.stepDirectory.appeared,
     },

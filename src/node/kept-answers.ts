@@ -1,6 +1,11 @@
 import { X509Certificate } from "node:crypto";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { JWTSVIDResponseSchema, X509SVIDResponseSchema } from "../gen/spiffe/workload/workload_pb.js";
+import { fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
+import {
+  JWTSVIDResponseSchema,
+  WITSVIDResponseSchema,
+  X509SVIDResponseSchema,
+} from "../gen/spiffe/workload/workload_pb.js";
 
 /** What the processes of the machine were given last, for as long as it is good: what they are given while the broker is away. */
 export type KeptAnswers = {
@@ -11,7 +16,7 @@ export type KeptAnswers = {
   forget(process: string): void;
 };
 
-export type AnswerKind = "x509-svids" | "jwt-svids" | "bundles";
+export type AnswerKind = "x509-svids" | "jwt-svids" | "wit-svids" | "bundles";
 
 type Kept = { readonly answer: Buffer; readonly atMs: number };
 
@@ -38,24 +43,33 @@ export function createKeptAnswers(now: () => number): KeptAnswers {
       const kept = byProcess.get(process)?.get(question);
       if (kept === undefined) return undefined;
       if (kind === "bundles") return now() - kept.atMs < BUNDLES_MS_MAX ? kept.answer : undefined;
-      return kind === "x509-svids" ? goodX509Svids(kept.answer, now()) : goodJwtSvids(kept.answer, now());
+      return GOOD_PART[kind](kept.answer, now());
     },
     forget: (process) => void byProcess.delete(process),
   };
 }
 
-function goodX509Svids(answer: Buffer, nowMs: number): Buffer | undefined {
-  const message = fromBinary(X509SVIDResponseSchema, answer);
-  const svids = message.svids.filter(({ x509Svid }) => nowMs < new X509Certificate(x509Svid).validToDate.getTime());
-  if (svids.length === 0) return undefined;
-  return Buffer.from(toBinary(X509SVIDResponseSchema, create(X509SVIDResponseSchema, { ...message, svids })));
-}
+const GOOD_PART = {
+  "x509-svids": (answer: Buffer, nowMs: number) =>
+    goodPart(
+      X509SVIDResponseSchema,
+      answer,
+      ({ x509Svid }) => nowMs < new X509Certificate(x509Svid).validToDate.getTime(),
+    ),
+  "jwt-svids": (answer: Buffer, nowMs: number) =>
+    goodPart(JWTSVIDResponseSchema, answer, ({ svid }) => nowMs < 1_000 * expiryIn(svid)),
+  "wit-svids": (answer: Buffer, nowMs: number) =>
+    goodPart(WITSVIDResponseSchema, answer, ({ witSvid }) => nowMs < 1_000 * expiryIn(witSvid)),
+} as const;
 
-function goodJwtSvids(answer: Buffer, nowMs: number): Buffer | undefined {
-  const message = fromBinary(JWTSVIDResponseSchema, answer);
-  const svids = message.svids.filter(({ svid }) => nowMs < 1_000 * expiryIn(svid));
-  if (svids.length === 0) return undefined;
-  return Buffer.from(toBinary(JWTSVIDResponseSchema, create(JWTSVIDResponseSchema, { ...message, svids })));
+function goodPart<Svid>(
+  schema: GenMessage<Message & { svids: Svid[] }>,
+  answer: Buffer,
+  isGood: (svid: Svid) => boolean,
+): Buffer | undefined {
+  const message = fromBinary(schema, answer);
+  message.svids = message.svids.filter(isGood);
+  return message.svids.length === 0 ? undefined : Buffer.from(toBinary(schema, message));
 }
 
 /** `exp` of a token that the broker made. */

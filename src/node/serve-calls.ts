@@ -11,11 +11,11 @@ import type { Cancel } from "../ports/clock.ts";
 import { backoff } from "../sdk/runtime/backoff.ts";
 import { callErrorOf } from "../wire/call-error.ts";
 import { methodDefinitionOf, type RawHandler } from "../wire/service-definition.ts";
-import { serviceError, serviceErrorOf } from "../wire/service-error.ts";
+import { serviceErrorOf } from "../wire/service-error.ts";
 import { errorOf, type Incoming, metadataFor, type Outgoing, openOutgoing, pipeOn, whenGone } from "./forward.ts";
 import { type AnswerKind, createKeptAnswers, type KeptAnswers } from "./kept-answers.ts";
 import { type LocalCallerPorts, namedIn, reportOf } from "./local-caller.ts";
-import { createOwnKeys } from "./own-keys.ts";
+import { createOwnKeys, type KindOfSvids } from "./own-keys.ts";
 import { openNodeSvidStream } from "./svid-stream.ts";
 import { AGAIN_AFTER, type Upstream } from "./upstream.ts";
 
@@ -34,19 +34,16 @@ const { streamSecrets, fetchSecrets } = SecretDiscoveryService.method;
 const pathOf = (method: DescMethod) => methodDefinitionOf(method).path;
 
 /** Streams that last as long as their clients, whatever becomes of the broker meanwhile: what is served of each. */
-const KEPT_STREAMS: Readonly<Record<string, { readonly svids?: "x509" | "secrets"; readonly answer?: AnswerKind }>> = {
+const KEPT_STREAMS: Readonly<Record<string, { readonly svids?: KindOfSvids; readonly answer?: AnswerKind }>> = {
   [pathOf(fetchX509SVID)]: { svids: "x509", answer: "x509-svids" },
   [pathOf(fetchX509Bundles)]: { answer: "bundles" },
   [pathOf(fetchJWTBundles)]: { answer: "bundles" },
+  [pathOf(fetchWITSVID)]: { svids: "wit", answer: "wit-svids" },
+  [pathOf(fetchWITBundles)]: { answer: "bundles" },
   [pathOf(streamSecrets)]: { svids: "secrets" },
 };
 const FETCH_JWT_SVID = pathOf(fetchJWTSVID);
-/** Private keys that the broker would make come with these. */
-const NOT_HERE: Readonly<Record<string, string>> = {
-  [pathOf(fetchWITSVID)]: "the WIT-SVID profile is not served by a node",
-  [pathOf(fetchWITBundles)]: "the WIT-SVID profile is not served by a node",
-  [pathOf(fetchSecrets)]: "secrets are served as a stream by a node: StreamSecrets",
-};
+const FETCH_SECRETS = pathOf(fetchSecrets);
 
 /** Serves the calls of the machine's processes: each is attested here and sent on, with what was found out of who calls. */
 export function serveCalls(ports: ServeCallsPorts): RawHandler {
@@ -67,11 +64,6 @@ export function serveCalls(ports: ServeCallsPorts): RawHandler {
   }
 
   return (path) => (call) => {
-    const refused = NOT_HERE[path];
-    if (refused !== undefined) {
-      call.emit("error", serviceError({ code: status.UNIMPLEMENTED, message: refused }));
-      return;
-    }
     call.once("data", (first: Buffer) => {
       // What follows waits until the caller is known.
       call.pause();
@@ -86,6 +78,7 @@ export function serveCalls(ports: ServeCallsPorts): RawHandler {
     const question = { path, report, look };
     if (stream !== undefined) return serveStream(call, first, question, stream, { ...ports, kept, keep });
     if (path === FETCH_JWT_SVID) return serveTokens(call, first, question, { ...ports, kept, keep });
+    if (path === FETCH_SECRETS) return serveSecrets(call, first, question, ports);
     const outgoing = openOutgoing(await channelOf(ports), path, metadataFor(call, report), () => call.getDeadline());
     pipeOn(call, outgoing, first);
     call.resume();
@@ -123,7 +116,7 @@ async function serveTokens(call: Incoming, first: Buffer, asked: Question, ports
     );
     whenGone(call, () => outgoing.cancel());
     outgoing.end(first);
-    answer = await onlyMessage(outgoing);
+    answer = await onlyMessage(messagesOf(outgoing));
     ports.keep(process, name, answer);
   } catch (thrown) {
     if (!isAway(thrown)) throw thrown;
@@ -132,6 +125,19 @@ async function serveTokens(call: Incoming, first: Buffer, asked: Question, ports
   }
   call.write(answer);
   call.end();
+}
+
+/** One answer, whose keys are made here. Who asks so asks again, and has kept what it was given. */
+async function serveSecrets(call: Incoming, first: Buffer, { report, look }: Question, ports: ServeCallsPorts) {
+  const opened = openNodeSvidStream(await channelOf(ports), "secrets once", report, { keys: createOwnKeys(), look });
+  whenGone(call, opened.cancel);
+  try {
+    opened.send(first);
+    call.write(await onlyMessage(opened.responses));
+    call.end();
+  } finally {
+    opened.cancel();
+  }
 }
 
 /**
@@ -256,7 +262,7 @@ async function* messagesOf(outgoing: Outgoing): AsyncGenerator<Buffer> {
   await Promise.race([failed.promise, Promise.resolve()]);
 }
 
-async function onlyMessage(outgoing: Outgoing): Promise<Buffer> {
-  for await (const message of messagesOf(outgoing)) return message;
+async function onlyMessage(messages: AsyncIterable<Buffer>): Promise<Buffer> {
+  for await (const message of messages) return message;
   throw new BrokerError("NOT_SERVING", "the broker gave no answer");
 }

@@ -5,12 +5,17 @@ import { Nodes, SvidStreamKind } from "../gen/stint/v1/nodes_pb.js";
 import { createClient } from "../wire/client.ts";
 import { encodeNodeReport, NODE_CALLER_KEY } from "../wire/node-message.ts";
 import { isUnchanged } from "./local-caller.ts";
-import type { OwnKeys } from "./own-keys.ts";
+import type { KindOfSvids, OwnKeys } from "./own-keys.ts";
 
 /** The end of a stream that does not say why. */
 const ENDED = new BrokerError("NOT_SERVING", "the broker ended the stream");
 
-const KINDS = { x509: SvidStreamKind.X509, secrets: SvidStreamKind.SECRETS } as const;
+const KINDS = {
+  x509: SvidStreamKind.X509,
+  wit: SvidStreamKind.WIT,
+  secrets: SvidStreamKind.SECRETS,
+  "secrets once": SvidStreamKind.SECRETS_ONCE,
+} as const satisfies Record<KindOfSvids, SvidStreamKind>;
 
 /** A stream of SVIDs of one process, as the broker and this node serve it together. */
 export type SvidStream = {
@@ -28,7 +33,7 @@ export type SvidStream = {
  */
 export function openNodeSvidStream(
   channel: Channel,
-  kind: keyof typeof KINDS,
+  kind: KindOfSvids,
   report: NodeReport,
   { keys, look }: { readonly keys: OwnKeys; readonly look: () => Promise<NodeReport> },
 ): SvidStream {

@@ -9,4 +9,6 @@ export type KeyPair = {
   readonly publicKey: Uint8Array;
   /** PKCS#8, DER, unencrypted: for the party that the key was made for, and never for a log or the ledger. */
   readonly privateKey: Uint8Array;
+  /** The private key is held where its party is: the public key stands in its place. */
+  readonly isHeldElsewhere?: true;
 };

@@ -1,14 +1,29 @@
+import { createPublicKey } from "node:crypto";
+import { create, type DescMessage, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { NodeReport } from "../../src/domain/node-report.ts";
 import { selector } from "../../src/domain/selector.ts";
-import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
+import { SecretSchema } from "../../src/gen/envoy/extensions/transport_sockets/tls/v3/secret_pb.js";
+import {
+  DiscoveryRequestSchema,
+  DiscoveryResponseSchema,
+} from "../../src/gen/envoy/service/discovery/v3/discovery_pb.js";
+import {
+  SpiffeWorkloadAPI,
+  WITSVIDRequestSchema,
+  WITSVIDResponseSchema,
+  X509SVIDRequestSchema,
+  X509SVIDResponseSchema,
+} from "../../src/gen/spiffe/workload/workload_pb.js";
 import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
 import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
-import { Nodes } from "../../src/gen/stint/v1/nodes_pb.js";
+import { Nodes, SvidStreamKind } from "../../src/gen/stint/v1/nodes_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
 import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
+import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
 import { openChannel, openTlsChannel, type TlsIdentity } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
 import { encodeNodeReport, NODE_CALLER_KEY } from "../../src/wire/node-message.ts";
@@ -144,6 +159,67 @@ test("by itself, without a process, it opens nothing and gets no SVID but its ow
     message: expect.stringContaining("keys"),
   });
 });
+
+test.for([
+  { kind: SvidStreamKind.X509, request: X509SVIDRequestSchema, keysIn: x509KeysIn },
+  { kind: SvidStreamKind.WIT, request: WITSVIDRequestSchema, keysIn: witKeysIn },
+  { kind: SvidStreamKind.SECRETS_ONCE, request: DiscoveryRequestSchema, keysIn: secretKeysIn },
+])(
+  "a stream of SVIDs (kind $kind) has the public keys of its requests, and no private one",
+  async ({ kind, request, keysIn }) => {
+    const { steps, nodes } = clients();
+    await attended(nodes);
+    const opening = { runId: `keys-${kind}`, step: "s", agent: "agent-two", grant };
+    const { step: own } = await steps.open(opening, said(report()));
+    const call = nodes.streamSvids(said(report()));
+    onTestFinished(call.cancel);
+    call.send({ message: { case: "open", value: kind } });
+    call.send({
+      message: { case: "request", value: toBinary(request as DescMessage, create(request as DescMessage)) },
+    });
+    const made: Buffer[] = [];
+    for await (const { message } of call.responses) {
+      if (message.case === "keysWanted") {
+        const pair = await generateKey();
+        made.push(pair.publicKey.export({ type: "spki", format: "der" }));
+        call.send({ message: { case: "csr", value: certificateRequestOf(pair) } });
+      } else if (message.case === "response") {
+        expect(keysIn(message.value).toSorted()).toEqual(made.map((key) => key.toString("base64")).toSorted());
+        break;
+      }
+    }
+    expect(made).not.toEqual([]);
+    await steps.close({ stepId: own?.stepId ?? "", outcome: 1 }, said(report()));
+  },
+);
+
+function x509KeysIn(bytes: Uint8Array): string[] {
+  return fromBinary(X509SVIDResponseSchema, bytes).svids.map(({ x509SvidKey }) =>
+    Buffer.from(x509SvidKey).toString("base64"),
+  );
+}
+
+function witKeysIn(bytes: Uint8Array): string[] {
+  return fromBinary(WITSVIDResponseSchema, bytes).svids.map(({ witSvidKey }) => {
+    expect(JSON.parse(witSvidKey)).not.toHaveProperty("d");
+    const key = createPublicKey({ key: JSON.parse(witSvidKey), format: "jwk" });
+    return key.export({ type: "spki", format: "der" }).toString("base64");
+  });
+}
+
+function secretKeysIn(bytes: Uint8Array): string[] {
+  return fromBinary(DiscoveryResponseSchema, bytes).resources.flatMap((resource) => {
+    const secret = anyUnpack(resource, SecretSchema);
+    const key = secret?.type.case === "tlsCertificate" ? secret.type.value.privateKey?.specifier : undefined;
+    return key?.case === "inlineBytes"
+      ? [
+          Buffer.from(key.value)
+            .toString()
+            .replaceAll(/-----[^-]+-----|\s/g, ""),
+        ]
+      : [];
+  });
+}
 
 test("what is not a report is refused by its name", async () => {
   const { callers } = clients();

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { once } from "node:events";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { createLocalJWKSet, decodeJwt, type JWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
 import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
@@ -125,6 +127,28 @@ test("services for operators are not there", async () => {
   await expect(clientsAt(one.socket).history.listIssuances({})).rejects.toMatchObject({ codeName: "UNIMPLEMENTED" });
 });
 
+test("a WIT-SVID comes with the key that it is bound to, and the bundle by which it is verified", async () => {
+  const step = await opened(one, "one");
+  const { workload, steps } = clientsAt(one.socket);
+  const svids = workload.fetchWITSVID({ spiffeId: step.spiffeId });
+  const [svid] = (await svids.next()).value?.svids ?? [];
+  const jwk = JSON.parse(svid?.witSvidKey ?? "{}") as JWK;
+  expect(jwk).toMatchObject({ alg: "ES256", d: expect.any(String) });
+  const publicJwk = createPublicKey(createPrivateKey({ key: jwk as never, format: "jwk" })).export({ format: "jwk" });
+  const token = svid?.witSvid ?? "";
+  expect((decodeJwt(token)["cnf"] as { readonly jwk: JWK }).jwk).toMatchObject(publicJwk);
+
+  const { bundles } = (await workload.fetchWITBundles({}).next()).value ?? {};
+  const { keys } = JSON.parse(bundles?.["spiffe://example.org"] ?? "{}") as { readonly keys: JWK[] };
+  const jwks = createLocalJWKSet({ keys: keys.map(({ use: _, ...key }) => key) });
+  await expect(jwtVerify(token, jwks, { typ: "wit+jwt" })).resolves.toMatchObject({ payload: { sub: step.spiffeId } });
+  const { issuances } = await operator.history.listIssuances({ filter: { stepId: step.stepId } });
+  expect(issuances).toHaveLength(1);
+
+  await steps.close({ stepId: step.stepId, outcome: Outcome.COMPLETED });
+  await expect(svids.next()).rejects.toMatchObject({ reason: "NO_IDENTITY" });
+});
+
 test("a step's executor is named by its pid on that machine, and the step is abandoned when that process is gone", async () => {
   const executor = spawn("sleep", ["1000"]);
   onTestFinished(() => void executor.kill("SIGKILL"));
@@ -167,6 +191,7 @@ test("without the broker a process keeps what it has, is given it again, and get
   const watch = workload.fetchX509SVID({});
   const before = (await watch.next()).value;
   const token = await workload.fetchJWTSVID({ audience: [SEARCH] });
+  const wit = (await workload.fetchWITSVID({}).next()).value;
 
   const seen = one.log.length;
   cable.cut();
@@ -174,6 +199,7 @@ test("without the broker a process keeps what it has, is given it again, and get
   const again = (await workload.fetchX509SVID({}).next()).value;
   expect(again?.svids[0]?.x509Svid).toEqual(before?.svids[0]?.x509Svid);
   expect(await workload.fetchJWTSVID({ audience: [SEARCH] })).toEqual(token);
+  expect((await workload.fetchWITSVID({}).next()).value).toEqual(wit);
   await expect(workload.fetchJWTSVID({ audience: ["https://other.example"] })).rejects.toMatchObject({
     codeName: "UNAVAILABLE",
   });

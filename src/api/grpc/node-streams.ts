@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import type { handleBidiStreamingCall, handleServerStreamingCall, ServerDuplexStream } from "@grpc/grpc-js";
+import type { handleBidiStreamingCall, ServerDuplexStream } from "@grpc/grpc-js";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { SecretDiscoveryService } from "../../gen/envoy/service/secret/v3/sds_pb.js";
 import { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
@@ -20,6 +20,8 @@ type Outer = ServerDuplexStream<Received<NodesStreamSvidsRequest>, unknown> & Ca
 const STREAMS = {
   [SvidStreamKind.X509]: SpiffeWorkloadAPI.method.fetchX509SVID,
   [SvidStreamKind.SECRETS]: SecretDiscoveryService.method.streamSecrets,
+  [SvidStreamKind.WIT]: SpiffeWorkloadAPI.method.fetchWITSVID,
+  [SvidStreamKind.SECRETS_ONCE]: SecretDiscoveryService.method.fetchSecrets,
 } as const;
 
 /** Keys that are asked for and that nobody sends: a node that makes none is no use. */
@@ -79,7 +81,7 @@ function serve(call: Outer, endpoint: Endpoint, { workloadApi }: NodeStreamPorts
         return;
       case "csr": {
         const { publicKey } = checkCsr(message.value);
-        waiting.shift()?.resolve({ publicKey, privateKey: publicKey });
+        waiting.shift()?.resolve({ publicKey, privateKey: publicKey, isHeldElsewhere: true });
         return;
       }
       case undefined:
@@ -89,17 +91,19 @@ function serve(call: Outer, endpoint: Endpoint, { workloadApi }: NodeStreamPorts
 
   function start(opened: Inner, kind: SvidStreamKind): void {
     const ports = { ...workloadApi, keyPairs };
-    if (kind === SvidStreamKind.X509) {
-      opened.whenAsked(() => {
-        const handler = workloadApiHandlers(endpoint, ports).fetchX509SVID as handleServerStreamingCall<
-          unknown,
-          unknown
-        >;
-        handler(opened.call as never);
-      });
-    } else {
+    if (kind === SvidStreamKind.SECRETS) {
       secretDiscoveryHandlers(endpoint, ports).streamSecrets(opened.call as never);
+      return;
     }
+    opened.whenAsked(() => {
+      if (kind === SvidStreamKind.SECRETS_ONCE) {
+        secretDiscoveryHandlers(endpoint, ports).fetchSecrets(opened.call as never, opened.answer as never);
+        return;
+      }
+      const { fetchX509SVID, fetchWITSVID } = workloadApiHandlers(endpoint, ports);
+      const serveStream: (call: never) => void = kind === SvidStreamKind.X509 ? fetchX509SVID : fetchWITSVID;
+      serveStream(opened.call as never);
+    });
   }
 
   call.on("data", (received: Received<NodesStreamSvidsRequest>) => {
@@ -124,6 +128,8 @@ type Inner = {
   receive(bytes: Uint8Array): void;
   /** Calls once there is a first message, which is then the call's request. */
   whenAsked(asked: () => void): void;
+  /** The only response, or why there is none. */
+  answer(error: Error | null, response: unknown): void;
   gone(): void;
 };
 
@@ -161,6 +167,14 @@ function innerCall(kind: SvidStreamKind, outer: Outer, fail: (error: Error) => v
     },
     whenAsked(then) {
       asked = then;
+    },
+    answer(error, response) {
+      if (error !== null) {
+        fail(error);
+        return;
+      }
+      call.write(response);
+      call.end();
     },
     gone() {
       call.writableEnded = true;

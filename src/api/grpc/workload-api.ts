@@ -1,4 +1,4 @@
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, createPublicKey } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 import { intermediatesOf } from "../../domain/authority.ts";
 import type { RegistrationEntry } from "../../domain/registration-entry.ts";
@@ -170,7 +170,9 @@ function witSvidOf({ identity, delivery, key }: StreamedSvid) {
   };
 }
 
-function jwkOf({ privateKey }: KeyPair): string {
-  const key = createPrivateKey({ key: Buffer.from(privateKey), format: "der", type: "pkcs8" });
+function jwkOf({ privateKey, publicKey, isHeldElsewhere }: KeyPair): string {
+  const key = isHeldElsewhere
+    ? createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" })
+    : createPrivateKey({ key: Buffer.from(privateKey), format: "der", type: "pkcs8" });
   return JSON.stringify({ ...key.export({ format: "jwk" }), alg: "ES256" });
 }

@@ -401,7 +401,8 @@ export declare type NodesStreamSvidsResponse = Message<"stint.v1.NodesStreamSvid
    */
   message: {
     /**
-     * A message for the process, with public keys (SubjectPublicKeyInfo) in the places of private keys.
+     * A message for the process, with public keys in the places of private keys: SubjectPublicKeyInfo, or of a WIT-SVID a
+     * JWK.
      *
      * @generated from field: bytes response = 1;
      */
@@ -446,6 +447,20 @@ export enum SvidStreamKind {
    * @generated from enum value: SVID_STREAM_KIND_SECRETS = 2;
    */
   SECRETS = 2,
+
+  /**
+   * SpiffeWorkloadAPI.FetchWITSVID.
+   *
+   * @generated from enum value: SVID_STREAM_KIND_WIT = 3;
+   */
+  WIT = 3,
+
+  /**
+   * envoy.service.secret.v3.SecretDiscoveryService.FetchSecrets: one request and one response.
+   *
+   * @generated from enum value: SVID_STREAM_KIND_SECRETS_ONCE = 4;
+   */
+  SECRETS_ONCE = 4,
 }
 
 /**
@@ -473,8 +488,8 @@ export declare const Nodes: GenService<{
     output: typeof NodesAttendResponseSchema;
   },
   /**
-   * A stream of the SPIFFE Workload API or of Envoy's secret discovery for a process of the machine, whose private keys
-   * the node makes: where a key would stand in a message, there is its public key.
+   * A stream of the SPIFFE Workload API, or a call of Envoy's secret discovery, for a process of the machine, whose private
+   * keys the node makes: where a key would stand in a message, there is its public key.
    *
    * @generated from rpc stint.v1.Nodes.StreamSvids
    */
