@@ -1,4 +1,5 @@
 import { BrokerError, invalidField, isDenial } from "../domain/errors.ts";
+import { machineIn } from "../domain/node-machine.ts";
 import { remoteProcess } from "../domain/process.ts";
 import { isInfrastructure, type RegistrationEntry } from "../domain/registration-entry.ts";
 import { type Selector, selector } from "../domain/selector.ts";
@@ -63,8 +64,11 @@ export async function attestEvidence(
   const { publicKey } = checkCsr(claim.csr);
   const { selectors, isProved, spend } = await judged(claim, challenger, ports);
   const entry = entryFor(claim.entry, selectors, isProved, ports.entries);
-  const process = remoteProcess(entry.entryId);
-  const caller = attestedAs({ selectors, process, uid: NO_UID, sharesPids: false, entries: [entry] });
+  const machine = machineIn(entry, selectors);
+  const caller = attestedAs({
+    ...{ selectors, process: remoteProcess(entry.entryId, machine), uid: NO_UID, sharesPids: false, entries: [entry] },
+    ...(machine === undefined ? {} : { machine }),
+  });
   return { caller, entry, publicKey, spend };
 }
 

@@ -1,7 +1,9 @@
 import { BrokerError } from "../domain/errors.ts";
+import { identityOf } from "../domain/node-machine.ts";
 import { remoteProcess } from "../domain/process.ts";
-import type { RegistrationEntry } from "../domain/registration-entry.ts";
-import { infrastructureNameOf, type SpiffeId } from "../domain/spiffe-id.ts";
+import { isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
+import { namesGroup } from "../domain/selector.ts";
+import { infrastructureNameOf, type Segment, type SpiffeId } from "../domain/spiffe-id.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Attestor, Peer } from "../ports/attestor.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
@@ -23,24 +25,34 @@ export const NO_UID = -1;
  */
 export async function attestSvid(peer: SvidPeer, ports: AttestSvidPorts): Promise<Attested> {
   const { spiffeId } = peer.identity;
-  const entry = entryOf(spiffeId, ports.entries);
+  const { entry, machine } = namedBy(spiffeId, ports.entries);
   if (entry === undefined) {
     throw new BrokerError("NO_IDENTITY", "no registration entry in force has the caller's SPIFFE ID");
+  }
+  // The SVID does not say on which machine the runtime is, and what is another machine's must stay that machine's.
+  if (isOfKind(entry, "runtime") && namesGroup(entry.content.selectors)) {
+    throw new BrokerError("NO_IDENTITY", "a runtime on a group of nodes is served on its own machine alone");
   }
   const seen =
     peer.process === undefined ? undefined : await ports.attestor.attest(peer.process, { executableDigest: false });
   return attestedAs({
     selectors: seen?.selectors ?? new Set(),
-    process: seen?.process ?? remoteProcess(entry.entryId),
+    process: seen?.process ?? remoteProcess(entry.entryId, machine),
     uid: seen?.uid ?? NO_UID,
     sharesPids: seen?.sharesPids ?? false,
     ...(seen?.executable === undefined ? {} : { executable: seen.executable }),
+    ...(machine === undefined ? {} : { machine }),
     entries: [entry],
   });
 }
 
-function entryOf(spiffeId: SpiffeId, entries: EntryDirectory): RegistrationEntry | undefined {
+function namedBy(
+  spiffeId: SpiffeId,
+  entries: EntryDirectory,
+): { readonly entry?: RegistrationEntry; readonly machine?: Segment } {
   const named = infrastructureNameOf(spiffeId);
   const entry = named === undefined ? undefined : entries.byName(named.kind, named.name);
-  return entry === undefined || entry.disabled || entry.spiffeId !== spiffeId ? undefined : entry;
+  if (named === undefined || entry === undefined || entry.disabled) return {};
+  if (identityOf(entry, named.machine) !== spiffeId) return {};
+  return { entry, ...(named.machine === undefined ? {} : { machine: named.machine }) };
 }

@@ -1,3 +1,4 @@
+import type { NodeName } from "../domain/node-name.ts";
 import { forgetAfter } from "../domain/revocation.ts";
 import { secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -6,7 +7,7 @@ import type { DenyEntry, FeedReads } from "../ports/ledger-reads.ts";
 import { type FeedBatch, type Notifier, nextTurn } from "./notify.ts";
 
 /** Whom a denial concerns. */
-export type Concern = Pick<DenyEntry, "audiences" | "concernsAll" | "runEntryId">;
+export type Concern = Pick<DenyEntry, "audiences" | "concernsAll" | "runEntryId" | "runMachine">;
 
 /** A denial as it is kept: whom it concerns, for how long, and the form in which it is given on, which is made once. */
 export type KeptDenial<Form> = Concern & Pick<DenyEntry, "sequence" | "latestExpiry"> & { readonly form: Form };
@@ -113,12 +114,14 @@ function sweep(list: Kept<unknown>, now: UnixSeconds): void {
 function forming<Form>(formOf: (entry: DenyEntry) => Form): (entry: DenyEntry) => KeptDenial<Form> {
   const places = new Map<string, readonly string[]>();
   const entryIds = new Map<string, string>();
+  const machines = new Map<string, NodeName>();
   return (entry) => ({
     sequence: entry.sequence,
     latestExpiry: entry.latestExpiry,
     audiences: once(places, entry.audiences.join("\n"), entry.audiences),
     concernsAll: entry.concernsAll,
     runEntryId: once(entryIds, entry.runEntryId, entry.runEntryId),
+    ...(entry.runMachine === undefined ? {} : { runMachine: once(machines, entry.runMachine, entry.runMachine) }),
     form: formOf(entry),
   });
 }
@@ -132,5 +135,5 @@ function once<Value>(known: Map<string, Value>, key: string, value: Value): Valu
   return value;
 }
 
-/** Sets of audiences, and runtimes: some hundred at a large site. */
+/** Sets of audiences, runtimes and machines: some hundred at a large site. */
 const SHARED_MAX = 10_000;

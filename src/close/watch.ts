@@ -1,6 +1,7 @@
 import { lookingEntry } from "../decide/step-access.ts";
 import { BrokerError, type Denial, denial } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { machineOf } from "../domain/owner.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { CursorSeal } from "../ports/cursor-seal.ts";
@@ -73,14 +74,15 @@ export function scopeOf(
   }
   const own = new Set(caller.entries.filter((entry) => isOfKind(entry, "runtime")).map((entry) => entry.entryId));
   const [runtime] = own;
+  const machine = machineOf(caller.process);
   if (runtime === undefined) return denial("NOT_ENTITLED", "only verifiers, runtimes and operators watch revocations");
   return {
     entryId: runtime,
     isVerifier: false,
     audiences: [],
     maxStalenessSeconds,
-    part: JSON.stringify(["runs", ...[...own].toSorted()]),
-    concerns: (entry) => own.has(entry.runEntryId),
+    part: JSON.stringify(["runs", machine ?? "", ...[...own].toSorted()]),
+    concerns: (entry) => own.has(entry.runEntryId) && entry.runMachine === machine,
   };
 }
 

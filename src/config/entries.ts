@@ -84,7 +84,11 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
     case "operator":
       return { kind, name, selectors, role: entry.role };
     case "node":
-      return { kind, name, selectors };
+      return {
+        ...{ kind, name, selectors },
+        machineName: entry.machine_name,
+        barredMachines: entry.barred_machines,
+      };
   }
 }
 

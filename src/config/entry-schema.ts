@@ -98,6 +98,14 @@ const node = section({
   kind: z.literal("node"),
   name,
   selectors,
+  machine_name: text("e.g. k8s:node-name")
+    .optional()
+    .describe(
+      "The entry is of a group of machines: what their evidence tells them apart by. Absent: the entry is of one machine.",
+    ),
+  barred_machines: list(text("a machine's name"), "machines' names")
+    .optional()
+    .describe("Machines of the group that are not believed."),
 });
 
 export const entrySchema = z.discriminatedUnion("kind", [agent, runtime, verifier, operator, node], {

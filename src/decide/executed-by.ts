@@ -1,14 +1,19 @@
 import type { Executor } from "../domain/executor.ts";
+import { areWithinMachine } from "../domain/owner.ts";
 import { sameProcess } from "../domain/process.ts";
 import type { Attested } from "../domain/stages.ts";
+import type { Step } from "../domain/step.ts";
 
 type Caller = Pick<Attested, "process" | "ancestors">;
 
-/** Whether a caller's process is one that the executor names. For a tree, this looks up the processes above the caller. */
-export function isExecutedBy(executor: Executor, caller: Caller): boolean {
+/**
+ * Whether a caller's process is one that the step's executor names: of any, on a group of nodes one of the opener's machine.
+ * For a tree, this looks up the processes above the caller.
+ */
+export function isExecutedBy({ executor, opener }: Pick<Step, "executor" | "opener">, caller: Caller): boolean {
   switch (executor.kind) {
     case "any":
-      return true;
+      return areWithinMachine(opener, caller.process);
     case "process":
       return sameProcess(executor.process, caller.process);
     case "tree":

@@ -1,4 +1,5 @@
 import { BrokerError } from "../domain/errors.ts";
+import { ownedBy, ownerOf, sameOwner } from "../domain/owner.ts";
 import { isOfKind, OPERATOR_ROLES, type OperatorRole, type RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
@@ -6,7 +7,7 @@ import { isExecutedBy } from "./executed-by.ts";
 
 /** What a caller is to a step. Contracts section 3, "Who may call what". */
 export type StepAccess = {
-  /** Any process of the entry that opened the step, unless that entry is an operator's. */
+  /** Any process of the entry that opened the step, on a group of nodes on the same machine, unless that entry is an operator's. */
   readonly asOpener: boolean;
   readonly asExecutor: boolean;
   readonly asOperator: OperatorRole | undefined;
@@ -15,10 +16,19 @@ export type StepAccess = {
 export function accessTo(step: Step, caller: Attested): StepAccess {
   const isAgent = caller.entries.some((entry) => entry.entryId === step.agentEntryId);
   return {
-    asOpener: caller.entries.some((entry) => entry.entryId === step.openerEntryId && !isOfKind(entry, "operator")),
-    asExecutor: isAgent && isExecutedBy(step.executor, caller),
+    asOpener: caller.entries.some((entry) => isOpenedBy(step, entry, caller) && !isOfKind(entry, "operator")),
+    asExecutor: isAgent && isExecutedBy(step, caller),
     asOperator: operatorRole(caller),
   };
+}
+
+/** Whether the step belongs to this entry of the caller's, and to the machine where the caller is. */
+export function isOpenedBy(
+  step: Pick<Step, "openerEntryId" | "opener">,
+  { entryId }: Pick<RegistrationEntry, "entryId">,
+  { process }: Pick<Attested, "process">,
+): boolean {
+  return sameOwner(ownerOf(step), ownedBy(entryId, process));
 }
 
 /** Roles that ask about whatever the broker knows. A detector says what it has found; a standby keeps a copy of the ledger, and asks nothing. */

@@ -3,9 +3,11 @@ import { checkSelectorsTogether } from "./entry-selectors.ts";
 import { BrokerError, invalidField } from "./errors.ts";
 import { checkAudience, checkResourceUri, parseGrant } from "./grant.ts";
 import { LIMITS } from "./limits.ts";
+import { parseMachineName } from "./node-machine.ts";
 import {
   type AgentContent,
   type EntryContent,
+  type NodeContent,
   OPERATOR_ROLES,
   type OperatorContent,
   type RuntimeContent,
@@ -32,6 +34,8 @@ const AUDIENCES_MAX = 256;
 const AGENTS_MAX = 1_000;
 /** Each message of a bundle stream has the bundles of all trust domains that an entry names. */
 const TRUST_DOMAINS_MAX = 32;
+/** Of a group that has more machines in other hands, nothing is to be believed. */
+const BARRED_MACHINES_MAX = 256;
 const OPEN_STEPS_MAX = 1_000_000;
 /** The event that records an entry holds at most `LIMITS.eventBytesMax`; the rest is for what the ledger adds. */
 const ENTRY_BYTES_MAX = 48 * 1_024;
@@ -87,6 +91,8 @@ export type EntryContentInput =
       readonly kind: "node";
       readonly name: string;
       readonly selectors: readonly string[];
+      readonly machineName?: string | undefined;
+      readonly barredMachines?: readonly string[] | undefined;
     };
 
 /**
@@ -119,12 +125,25 @@ function parseKind(input: EntryContentInput, field: FieldOf): EntryContent {
     case "operator":
       return parseOperator(input, field);
     case "node":
-      return {
-        kind: "node",
-        name: parseSegment(input.name, field("name")),
-        selectors: parseSelectors(input, field("selectors")),
-      };
+      return parseNode(input, field);
   }
+}
+
+function parseNode(input: InputOf<"node">, field: FieldOf): NodeContent {
+  const selectors = parseSelectors(input, field("selectors"));
+  const { machineName = "", barredMachines = [] } = input;
+  if (machineName === "" && barredMachines.length > 0) {
+    throw invalidField(field("barred_machines"), "none without machine_name: disable the entry of a single machine");
+  }
+  checkList(barredMachines, { min: 0, max: BARRED_MACHINES_MAX }, field("barred_machines"));
+  const barred = barredMachines.map((one) => parseSegment(one, field("barred_machines")));
+  return {
+    kind: "node",
+    name: parseSegment(input.name, field("name")),
+    selectors,
+    ...(machineName === "" ? {} : { machineName: parseMachineName(machineName, selectors, field("machine_name")) }),
+    ...(barred.length === 0 ? {} : { barredMachines: barred }),
+  };
 }
 
 type InputOf<Kind> = Extract<EntryContentInput, { readonly kind: Kind }>;

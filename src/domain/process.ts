@@ -1,4 +1,4 @@
-import type { Segment } from "./spiffe-id.ts";
+import type { NodeName } from "./node-name.ts";
 
 /**
  * A process as the kernel names it. A pid is reused; with its start time, the boot and the PID namespace it is unique.
@@ -20,15 +20,26 @@ export function formatProcess(process: ProcessIdentity): string {
 
 /** The process that `formatProcess` wrote. @throws RangeError for any other text */
 export function processFrom(text: string): ProcessIdentity {
-  const [bootId = "", pidNamespace = "", pid, startTimeTicks, ...rest] = text.split("/");
-  const process = { bootId, pidNamespace, pid: Number(pid), startTimeTicks: Number(startTimeTicks) };
-  if (rest.length > 0 || formatProcess(process) !== text) throw new RangeError("not the text of a process");
+  const parts = text.split("/");
+  // The name of a machine of a group has a slash in it.
+  const [pidNamespace = "", pid, startTimeTicks] = parts.splice(-3);
+  const process = { bootId: parts.join("/"), pidNamespace, pid: Number(pid), startTimeTicks: Number(startTimeTicks) };
+  if (formatProcess(process) !== text) throw new RangeError("not the text of a process");
   return process;
 }
 
-/** Stands for the process of a caller with an entry's X.509-SVID on the network, which the broker can't see. */
-export function remoteProcess(entryId: string): ProcessIdentity {
-  return { bootId: entryId, pidNamespace: REMOTE, pid: 0, startTimeTicks: 0 };
+/**
+ * Stands for the process of a caller with an entry's X.509-SVID on the network, which the broker can't see.
+ *
+ * @param machine - of a group of nodes, the one whose agent it is.
+ */
+export function remoteProcess(entryId: string, machine?: string): ProcessIdentity {
+  return {
+    bootId: machine === undefined ? entryId : `${entryId}:${machine}`,
+    pidNamespace: REMOTE,
+    pid: 0,
+    startTimeTicks: 0,
+  };
 }
 
 export function isRemote(process: ProcessIdentity): boolean {
@@ -41,13 +52,13 @@ const REMOTE = "remote";
 const OF_NODE = /^node:([^:]+):(.*)$/;
 
 /** A process of a node's machine, as the node names it. */
-export function processOfNode(node: Segment, process: ProcessIdentity): ProcessIdentity {
+export function processOfNode(node: NodeName, process: ProcessIdentity): ProcessIdentity {
   return { ...process, bootId: `node:${node}:${process.bootId}` };
 }
 
 /** The node that vouches for a process; `undefined` for one that the broker sees itself. */
-export function nodeOfProcess({ bootId }: Pick<ProcessIdentity, "bootId">): Segment | undefined {
-  return OF_NODE.exec(bootId)?.[1] as Segment | undefined;
+export function nodeOfProcess({ bootId }: Pick<ProcessIdentity, "bootId">): NodeName | undefined {
+  return OF_NODE.exec(bootId)?.[1] as NodeName | undefined;
 }
 
 /** A process as its node names it. */

@@ -72,6 +72,13 @@ export type NodeContent = {
   readonly name: Segment;
   /** Of evidence that the machine shows; never of a process. */
   readonly selectors: readonly Selector[];
+  /**
+   * The entry is of a group of machines: what their evidence tells them apart by, which is their name. A selector without its
+   * last value, e.g. `k8s:node-name`. Absent: of one machine.
+   */
+  readonly machineName?: string;
+  /** Machines of the group that are not believed, whatever they show. Absent: none. */
+  readonly barredMachines?: readonly Segment[];
 };
 
 /** The broker itself. */

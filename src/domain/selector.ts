@@ -1,6 +1,6 @@
 import { invalidField } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
-import type { Segment } from "./spiffe-id.ts";
+import { groupOf, type NodeName } from "./node-name.ts";
 
 declare const checked: unique symbol;
 
@@ -23,8 +23,9 @@ const UUID: Form = {
   expected: "a UUID in lower case",
 };
 
-/** Which node's machine a process is on. The broker adds the selector itself, by who vouches for the process. */
+/** Which node's machine a process is on, and of which group. The broker adds them itself, by who vouches for the process. */
 const NODE = "node:name";
+const GROUP = "node:group";
 
 /** The kinds of selector this broker can attest, each with the form of its value. */
 const FORMS: Readonly<Record<string, Form>> = {
@@ -74,7 +75,11 @@ const FORMS: Readonly<Record<string, Form>> = {
     expected: "dns: and a name in lower case, or uri: and a URI",
   },
   "join_token:name": { value: /^[A-Za-z0-9._-]{1,128}$/, expected: "the name of a join token" },
-  [NODE]: { value: /^[A-Za-z0-9._-]{1,128}$/, expected: "the name of a node's entry" },
+  [NODE]: {
+    value: /^[A-Za-z0-9._-]{1,128}(?:\/[A-Za-z0-9._-]{1,128})?$/,
+    expected: "the name of a node's entry, or of a group <entry>/<machine>",
+  },
+  [GROUP]: { value: /^[A-Za-z0-9._-]{1,128}$/, expected: "the name of a node's entry that is a group" },
 };
 
 /**
@@ -151,9 +156,10 @@ export function matches(wanted: readonly Selector[], attested: ReadonlySet<Selec
   return wanted.length > 0 && wanted.every((one) => attested.has(one)) && (namesNode(wanted) || !isOfNode(attested));
 }
 
-/** The selector of every process on the machine of a node. */
-export function nodeSelector(name: Segment): Selector {
-  return selector(NODE, name);
+/** The selectors of every process on the machine of a node. */
+export function nodeSelectors(name: NodeName): readonly Selector[] {
+  const group = groupOf(name);
+  return [selector(NODE, name), ...(group === undefined ? [] : [selector(GROUP, group)])];
 }
 
 /** Whether selectors are those of processes on a machine without a broker. */
@@ -161,9 +167,14 @@ export function namesNode(selectors: readonly Selector[]): boolean {
   return nodeIn(selectors) !== undefined;
 }
 
-/** The selector that says on which node's machine. */
+/** The selector that says on which node's machine, or on those of which group. */
 export function nodeIn(selectors: readonly Selector[]): Selector | undefined {
-  return selectors.find((one) => kindOf(one) === NODE);
+  return selectors.find((one) => [NODE, GROUP].includes(kindOf(one)));
+}
+
+/** Whether selectors are those of processes on whichever machine of a group. */
+export function namesGroup(selectors: readonly Selector[]): boolean {
+  return selectors.some((one) => kindOf(one) === GROUP);
 }
 
 function isOfNode(attested: ReadonlySet<Selector>): boolean {

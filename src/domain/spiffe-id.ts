@@ -96,6 +96,15 @@ export function spiffeIdAt(trustDomain: TrustDomain, path: string, field = "spif
   return parseSpiffeId(`${SCHEME}${trustDomain}${path}`, field);
 }
 
+/**
+ * The SPIFFE ID with one more segment.
+ *
+ * @throws BrokerError INVALID_FIELD when the whole is longer than SPIFFE allows to generate
+ */
+export function spiffeIdBelow(id: SpiffeId, segment: Segment): SpiffeId {
+  return parseSpiffeId(`${id}/${segment}`);
+}
+
 /** Names one attempt of one step of one run. */
 export type StepName = { readonly runId: Segment; readonly step: Segment; readonly attempt: number };
 
@@ -121,15 +130,22 @@ export function stepNameOf(id: SpiffeId): (StepName & { readonly agent: SpiffeId
 }
 
 const INFRASTRUCTURE = /^\/(runtime|verifier|operator|stint\/node)\/([^/]+)$/;
+const MACHINE = /^\/(stint\/node)\/([^/]+)\/([^/]+)$/;
 const INFRASTRUCTURE_KINDS = ["runtime", "verifier", "operator", "node"] as const;
 
+type InfrastructureName = {
+  readonly kind: (typeof INFRASTRUCTURE_KINDS)[number];
+  readonly name: Segment;
+  /** Of nodes that are a group: which of its machines. */
+  readonly machine?: Segment;
+};
+
 /** What a runtime's, verifier's, operator's or node's SPIFFE ID names; `undefined` for any other SPIFFE ID. */
-export function infrastructureNameOf(
-  id: SpiffeId,
-): { readonly kind: (typeof INFRASTRUCTURE_KINDS)[number]; readonly name: Segment } | undefined {
-  const [, path, name] = INFRASTRUCTURE.exec(pathOf(id)) ?? [];
+export function infrastructureNameOf(id: SpiffeId): InfrastructureName | undefined {
+  const [, path, name, machine] = INFRASTRUCTURE.exec(pathOf(id)) ?? MACHINE.exec(pathOf(id)) ?? [];
   const kind = INFRASTRUCTURE_KINDS.find((one) => path === one || path === `stint/${one}`);
-  return kind === undefined || name === undefined ? undefined : { kind, name: name as Segment };
+  if (kind === undefined || name === undefined) return undefined;
+  return { kind, name: name as Segment, ...(machine === undefined ? {} : { machine: machine as Segment }) };
 }
 
 /** Whether a text is a SPIFFE ID, for code that must not throw. */

@@ -9,7 +9,7 @@ import type { PrincipalName } from "./principal.ts";
 import type { ProcessIdentity } from "./process.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { Selector } from "./selector.ts";
-import type { SpiffeId } from "./spiffe-id.ts";
+import type { Segment, SpiffeId } from "./spiffe-id.ts";
 import type { Step } from "./step.ts";
 import type { UnixSeconds } from "./time.ts";
 
@@ -37,6 +37,8 @@ export type Attested = {
   readonly ancestors?: () => readonly ProcessIdentity[];
   /** Path of the executable; absent where the path can't be read or can't be believed. */
   readonly executable?: string;
+  /** Of the agent of nodes that are a group: on which of its machines. */
+  readonly machine?: Segment;
   /** Enabled entries that the caller matches; at least one. */
   readonly entries: readonly RegistrationEntry[];
 };

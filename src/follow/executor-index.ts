@@ -1,3 +1,4 @@
+import { areWithinMachine } from "../domain/owner.ts";
 import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import type { Step } from "../domain/step.ts";
 import { createTally } from "../domain/tally.ts";
@@ -65,7 +66,7 @@ export function createExecutorIndex(steps: readonly Step[], failed: (error: unkn
     executedBy(executor) {
       return placesOf(executor)
         .flatMap(at)
-        .filter((step) => executor.entryIds.includes(step.agentEntryId))
+        .filter((step) => executor.entryIds.includes(step.agentEntryId) && isWithinReach(step, executor))
         .sort(byAge);
     },
     followExecutor(executor, changed) {
@@ -88,6 +89,11 @@ export function createExecutorIndex(steps: readonly Step[], failed: (error: unkn
       };
     },
   };
+}
+
+/** What is for any process of an agent on a group of nodes, is for those on the opener's machine. */
+function isWithinReach({ executor, opener }: Step, { process }: ExecutingProcess): boolean {
+  return executor.kind !== "any" || areWithinMachine(opener, process);
 }
 
 const byAge = (a: Step, b: Step) => a.openedSequence - b.openedSequence;

@@ -1,3 +1,4 @@
+import { type Owner, ownerOf } from "../domain/owner.ts";
 import { addsTo, type FactScope, factScopesOf, grantsOf, isOfRun, type ScopeFacts } from "../domain/run-facts.ts";
 import { isClosed, permits, type Step } from "../domain/step.ts";
 import { createTally } from "../domain/tally.ts";
@@ -5,7 +6,7 @@ import type { RecordedWorld, StandingAttempt, StepReads } from "../ports/ledger-
 import type { StepChange } from "./open-steps.ts";
 
 /** What an opening looks at before it is decided. */
-export type RunReads = Pick<StepReads, "runEntry" | "standingAttempts" | "world">;
+export type RunReads = Pick<StepReads, "runOwner" | "standingAttempts" | "world">;
 
 /** `RunReads` from memory, as far as that goes, and otherwise from the ledger. */
 export type KeptRuns = RunReads & {
@@ -29,7 +30,7 @@ const RUNS_MAX = 8_192;
 const BOUNDS = { namesMax: NAMES_MAX, runsMax: RUNS_MAX };
 
 /** A run of which no step was there when it was first asked for: all of its steps are known. */
-type Run = { entryId: string | undefined; readonly steps: Map<string, readonly StandingAttempt[]> };
+type Run = { owner: Owner | undefined; readonly steps: Map<string, readonly StandingAttempt[]> };
 
 /** What surrounds the steps of a run that has to do with no other run, and with no principal. */
 type Lone = { readonly key: string; readonly facts: ScopeFacts; readonly world: RecordedWorld };
@@ -80,10 +81,11 @@ export function createKeptRuns(
     return run;
   }
 
-  function putAttempt({ runId, step: name, stepId, attempt, state, openerEntryId }: Step): void {
+  function putAttempt(step: Step): void {
+    const { runId, step: name, stepId, attempt, state } = step;
     const run = runs.get(runId);
     if (run === undefined) return;
-    run.entryId ??= openerEntryId;
+    run.owner ??= ownerOf(step);
     const before = run.steps.get(name);
     if (before === undefined) names += 1;
     const others = (before ?? []).filter((one) => one.stepId !== stepId);
@@ -110,16 +112,16 @@ export function createKeptRuns(
   }
 
   return {
-    async runEntry(runId) {
+    async runOwner(runId) {
       const run = isCurrent() ? runOf(runId) : undefined;
-      if (run !== undefined) return run.entryId;
+      if (run !== undefined) return run.owner;
       const [wasCurrent, before] = [isCurrent(), position()];
-      const entryId = await reads.runEntry(runId);
-      if (entryId === undefined && wasCurrent && position() === before && !runs.has(runId)) {
-        runs.set(runId, { entryId, steps: new Map() });
+      const owner = await reads.runOwner(runId);
+      if (owner === undefined && wasCurrent && position() === before && !runs.has(runId)) {
+        runs.set(runId, { owner, steps: new Map() });
         makeRoom();
       }
-      return entryId;
+      return owner;
     },
     async standingAttempts(runId, step) {
       const run = isCurrent() ? runOf(runId) : undefined;

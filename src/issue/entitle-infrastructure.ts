@@ -2,6 +2,7 @@ import { type DescendantPorts, identityRefusal } from "../decide/descendants.ts"
 import { decidedOn } from "../domain/decision.ts";
 import { BrokerError, errorOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { identityOf } from "../domain/node-machine.ts";
 import { formatProcess } from "../domain/process.ts";
 import { isInfrastructure, type RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Attested, Entitled } from "../domain/stages.ts";
@@ -31,7 +32,7 @@ export function entitleServer(
   if (entry.content.kind !== "server") throw new TypeError("not the broker's own entry");
   const suspended = ports.gate.refusal();
   if (suspended !== undefined) throw errorOf(suspended);
-  return entitledAs(entry, publicKey);
+  return entitledAs(entry, {}, publicKey);
 }
 
 /**
@@ -49,7 +50,7 @@ export function entitleInfrastructure(
   const refusal = identityRefusal(caller, entry, ports);
   if (refusal !== undefined) throw refusal;
   countIssuance(caller, entry.entryId, ports);
-  return entitledAs(entry, "csr" in wanted ? checkCsr(wanted.csr).publicKey : wanted.publicKey);
+  return entitledAs(entry, caller, "csr" in wanted ? checkCsr(wanted.csr).publicKey : wanted.publicKey);
 }
 
 /**
@@ -63,7 +64,7 @@ export function entitleByEvidence(
   wanted: { readonly entryId: string; readonly publicKey: Uint8Array },
   ports: Pick<EntitleInfrastructurePorts, "gate">,
 ): Entitled {
-  return entitledAs(entryOf(caller, wanted.entryId, ports), wanted.publicKey);
+  return entitledAs(entryOf(caller, wanted.entryId, ports), caller, wanted.publicKey);
 }
 
 /** @throws BrokerError LIMIT_EXCEEDED when the caller's process is issued too much */
@@ -87,10 +88,12 @@ function entryOf(
   throw new BrokerError("NOT_ENTITLED", "the caller matches no such entry of a runtime, a verifier or an operator");
 }
 
-function entitledAs(entry: RegistrationEntry, publicKey: Uint8Array): Entitled {
+function entitledAs(entry: RegistrationEntry, { machine }: Pick<Attested, "machine">, publicKey: Uint8Array): Entitled {
+  const spiffeId = identityOf(entry, machine);
+  if (spiffeId === undefined) throw new BrokerError("NOT_ENTITLED", "not a machine that the node's entry is of");
   return entitledTo({
     subject: { kind: "infrastructure", entryId: entry.entryId },
-    spiffeId: entry.spiffeId,
+    spiffeId,
     decidedOn: decidedOn(entry),
     ttlSeconds: LIMITS.x509SvidTtlSecondsDefault,
     content: { kind: "x509-svid", publicKey },

@@ -111,7 +111,7 @@ export function executorEntry(caller: Attested, step: Step): AgentEntry {
     throw new BrokerError("NOT_ENTITLED", "the calling process does not match the entry of the step's agent");
   }
   const { executor } = step;
-  if (!isExecutedBy(executor, caller)) throw new BrokerError("NOT_ENTITLED", notTheExecutor(executor, caller));
+  if (!isExecutedBy(step, caller)) throw new BrokerError("NOT_ENTITLED", notTheExecutor(executor, caller));
   const pinned = executor.kind === "process" ? executor.executable : undefined;
   if (pinned !== undefined && pinned !== caller.executable) {
     throw new BrokerError("EXECUTOR_GONE", "the executor runs another program than the one first issued to");
@@ -121,6 +121,7 @@ export function executorEntry(caller: Attested, step: Step): AgentEntry {
 
 function notTheExecutor(executor: Executor, caller: Attested): string {
   const message = "the calling process is not the step's executor";
+  if (executor.kind === "any") return `${message}: it was opened on another machine`;
   if (executor.kind === "tree") return `${message}, and no chain of parents leads to it`;
   return isBelow(executor, caller) ? STARTED_BY_EXECUTOR : message;
 }

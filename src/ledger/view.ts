@@ -6,6 +6,7 @@ import type { Exchange } from "../domain/exchange.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
 import type { CallCounts, Grant } from "../domain/grant.ts";
 import type { LegalHold } from "../domain/legal-hold.ts";
+import type { Owner } from "../domain/owner.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { PruningCandidate } from "../domain/retention.ts";
@@ -124,7 +125,7 @@ export type LiveTarget =
 
 export type GuardedRun = {
   /** Absent for a run that was barred before anybody opened a step of the run. */
-  readonly entryId?: string;
+  readonly owner?: Owner;
   readonly isBarred: boolean;
   /** Whether all steps of the run are those of one principal, who is barred. */
   readonly isPrincipalBarred: boolean;

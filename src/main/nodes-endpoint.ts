@@ -4,8 +4,10 @@ import { attest } from "../attest/attest.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import type { Config } from "../config/config.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
+import { identityOf } from "../domain/node-machine.ts";
+import { type NodeName, nodeNameOf, partsOfNodeName } from "../domain/node-name.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
-import { infrastructureNameOf, type Segment } from "../domain/spiffe-id.ts";
+import { infrastructureNameOf } from "../domain/spiffe-id.ts";
 import { decodeNodeReport, NODE_CALLER_KEY } from "../wire/node-message.ts";
 import { type SvidEndpointParts, serveBySvid } from "./svid-endpoint.ts";
 
@@ -32,7 +34,7 @@ export async function startNodesEndpoint(
         const [report] = call.metadata.get(NODE_CALLER_KEY);
         if (report === undefined) return connection;
         if (typeof report === "string") throw invalidField(NODE_CALLER_KEY, "a stint.v1.NodeCaller");
-        return machines.nodes.adopt(nodeNameOf(connection), connection.connectionId, decodeNodeReport(report));
+        return machines.nodes.adopt(nodeOf(connection), connection.connectionId, decodeNodeReport(report));
       },
       async attest(connection, peer) {
         const node = await attestSvid(connection, { attestor: unix.attestor, entries });
@@ -44,9 +46,12 @@ export async function startNodesEndpoint(
   );
   // Of a node that is no longer registered nothing is believed any more, and nothing waits for its return.
   const unfollow = entries.onChange(() => {
-    for (const name of machines.nodes.attended()) {
+    for (const node of machines.nodes.attended()) {
+      const { entry: name, machine } = partsOfNodeName(node);
       const entry = entries.byName("node", name);
-      if (entry === undefined || entry.disabled) machines.nodes.dismiss(name);
+      if (entry === undefined || entry.disabled || identityOf(entry, machine) === undefined) {
+        machines.nodes.dismiss(node);
+      }
     }
   });
   stops.push(async () => {
@@ -56,10 +61,10 @@ export async function startNodesEndpoint(
   return { server, port: endpoint.port };
 }
 
-function nodeNameOf({ identity }: TlsPeer): Segment {
+function nodeOf({ identity }: TlsPeer): NodeName {
   const named = infrastructureNameOf(identity.spiffeId);
   if (named?.kind !== "node") throw notANode();
-  return named.name;
+  return nodeNameOf(named.name, named.machine);
 }
 
 function notANode(): BrokerError {

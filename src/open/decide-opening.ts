@@ -7,6 +7,7 @@ import type { Ratchet } from "../domain/data-classes.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
+import { ownedBy, sameOwner } from "../domain/owner.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { ToolDirectory } from "../ports/directories.ts";
@@ -46,16 +47,17 @@ export type Place = { readonly policies: PoliciesInForce; readonly scopes: reado
  * @throws BrokerError NOT_ENTITLED for a run of another entry; NOT_SERVING
  */
 export async function placeOf(
+  { process }: Pick<Attested, "process">,
   { runId }: Pick<OpenRequest, "runId">,
   terms: Terms,
   {
     policies: directory,
     steps,
-  }: Pick<DecideOpeningPorts, "policies"> & { readonly steps: Pick<StepReads, "runEntry"> },
+  }: Pick<DecideOpeningPorts, "policies"> & { readonly steps: Pick<StepReads, "runOwner"> },
 ): Promise<Place> {
   const policies = await directory.inForce();
-  const entryId = policies.version === 0 || terms.parent?.runId === runId ? undefined : await steps.runEntry(runId);
-  if (entryId !== undefined && entryId !== terms.opener.entryId) {
+  const owner = policies.version === 0 || terms.parent?.runId === runId ? undefined : await steps.runOwner(runId);
+  if (owner !== undefined && !sameOwner(owner, ownedBy(terms.opener.entryId, process))) {
     throw new BrokerError("NOT_ENTITLED", "the run belongs to another");
   }
   return { policies, scopes: scopesOf(runId, terms, policies.dataClasses.ratchet) };

@@ -67,7 +67,8 @@ export function mayOpenFor(entry: RegistrationEntry, agent: Segment): boolean {
   return mayOpenAny(entry) && (!isOfKind(entry, "agent") || entry.content.name === agent);
 }
 
-function isOwn({ executor, agentEntryId }: Step, caller: Attested): boolean {
+function isOwn(step: Step, caller: Attested): boolean {
+  const { executor, agentEntryId } = step;
   if (executor.kind === "any") return false;
-  return isExecutedBy(executor, caller) && caller.entries.some(({ entryId }) => entryId === agentEntryId);
+  return isExecutedBy(step, caller) && caller.entries.some(({ entryId }) => entryId === agentEntryId);
 }

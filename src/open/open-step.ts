@@ -44,7 +44,7 @@ export async function openStep(
     const { terms, place } = await recordingDenials(caller, request, ports, async () => {
       const first = { isFirst: tries === 1 };
       const agreed = await withPrincipal(request, await termsOf(caller, request, ports), ports, first);
-      return { terms: agreed, place: await placeOf(request, agreed, ports) };
+      return { terms: agreed, place: await placeOf(caller, request, agreed, ports) };
     });
     await inScopes(place.scopes);
     const fenced = fence(request.attempt, await ports.steps.standingAttempts(request.runId, request.step));

@@ -1,4 +1,5 @@
 import { isExecutedBy } from "../decide/executed-by.ts";
+import { isOpenedBy } from "../decide/step-access.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import { audiencesOf, type Step } from "../domain/step.ts";
@@ -39,16 +40,15 @@ export function audiencesToPassOn({ step, delegated }: Parent): readonly string[
   return audiencesOf({ grant: delegated?.cap ?? step.grant, audiences: step.audiences });
 }
 
-function mayDelegate({ openerEntryId, agentEntryId, executor }: Step, caller: Attested): boolean {
-  const has = (entryId: string) => caller.entries.some((entry) => entry.entryId === entryId);
-  if (has(openerEntryId)) return true;
-  switch (executor.kind) {
+function mayDelegate(step: Step, caller: Attested): boolean {
+  if (caller.entries.some((entry) => isOpenedBy(step, entry, caller))) return true;
+  switch (step.executor.kind) {
     case "any":
       return false;
     case "process":
-      return isExecutedBy(executor, caller);
+      return isExecutedBy(step, caller);
     case "tree":
       // Below the executor there may be programs of other users, which it started for something else.
-      return has(agentEntryId) && isExecutedBy(executor, caller);
+      return caller.entries.some(({ entryId }) => entryId === step.agentEntryId) && isExecutedBy(step, caller);
   }
 }

@@ -3,10 +3,11 @@ import { processNamed } from "../decide/named-process.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import type { Executor } from "../domain/executor.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { machineOf } from "../domain/owner.ts";
 import type { SealedPrincipal } from "../domain/principal.ts";
 import { isRemote, type ProcessIdentity } from "../domain/process.ts";
 import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
-import { kindOf, matches } from "../domain/selector.ts";
+import { kindOf, matches, namesGroup } from "../domain/selector.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import { addSeconds, secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
@@ -107,6 +108,8 @@ function executorOf(
     case "any":
       if (!agent.content.allowAnyExecutor)
         throw invalidField("executor", "a process: the agent's entry does not allow any executor");
+      if (namesGroup(agent.content.selectors) && machineOf(caller.process) === undefined)
+        throw invalidField("executor", "not any: for an agent of a group of nodes only on one of its machines");
       return { kind: "any" };
     case "self":
       return { kind: "process", process: ownProcess(caller, agent) };

@@ -17,7 +17,7 @@ export type ExecutingProcess = {
 export type ExecutorSteps = {
   /**
    * The open steps of agents that the process matches, whose executor is this very process, a tree that the process is
-   * in, or any matching process; oldest first.
+   * in, or any matching process, on a group of nodes any on the opener's machine; oldest first.
    */
   executedBy(executor: ExecutingProcess): readonly Step[];
   /** The open steps whose executor is this very process, by itself or with those below it, whatever entries it matches; oldest first. */

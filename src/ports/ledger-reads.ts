@@ -11,6 +11,8 @@ import type { CallCounts } from "../domain/grant.ts";
 import type { HistoryField, HistoryList, HistoryTerms } from "../domain/history-filter.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import type { LedgerEvent } from "../domain/ledger-event.ts";
+import type { NodeName } from "../domain/node-name.ts";
+import type { Owner } from "../domain/owner.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
@@ -78,8 +80,8 @@ export type StandingAttempt = Pick<Step, "stepId" | "attempt" | "state">;
 export type StepReads = {
   step(stepId: string): Promise<Step | undefined>;
   newestAttempt(runId: string, step: string): Promise<Step | undefined>;
-  /** The entry that a run belongs to; `undefined` of a run in which no step was opened yet. */
-  runEntry(runId: string): Promise<string | undefined>;
+  /** Whose a run is; `undefined` of a run in which no step was opened yet. */
+  runOwner(runId: string): Promise<Owner | undefined>;
   /** The newest attempt, and all that are not closed: newest first. */
   standingAttempts(runId: string, step: string): Promise<readonly StandingAttempt[]>;
   /** The newest step that this process opened by this entry under this request id. */
@@ -192,6 +194,8 @@ export type DenyEntry = {
   readonly concernsAll: boolean;
   /** The entry that the step's run belongs to, for a runtime that watches its own runs. */
   readonly runEntryId: string;
+  /** As in `Owner`. */
+  readonly runMachine?: NodeName;
   readonly subject:
     | { readonly kind: "step"; readonly stepId: string; readonly spiffeId: SpiffeId }
     | { readonly kind: "jwt"; readonly jti: string }
@@ -271,7 +275,7 @@ export type HistoryReads = {
     },
   ): Promise<readonly IssuanceRow[]>;
   steps(
-    filter: HistoryFilter & { readonly states?: readonly StepState[]; readonly runEntryId?: string },
+    filter: HistoryFilter & { readonly states?: readonly StepState[]; readonly runOwner?: Owner },
   ): Promise<readonly Step[]>;
   decisions(
     filter: HistoryFilter & { readonly effect?: "allow" | "deny"; readonly decisionId?: string },

@@ -1,6 +1,6 @@
+import type { NodeName } from "../domain/node-name.ts";
 import type { NodeFacts, NodeReport } from "../domain/node-report.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
-import type { Segment } from "../domain/spiffe-id.ts";
 import type { Peer } from "./attestor.ts";
 import type { Cancel } from "./clock.ts";
 
@@ -21,15 +21,15 @@ export type Nodes = {
    *   more.
    */
   attend(
-    node: Segment,
+    node: NodeName,
     link: NodeLink,
   ): { seen(facts: NodeFacts): void; gone(process: ProcessIdentity): void; readonly end: Cancel };
   /** The nodes that are there. */
-  attended(): readonly Segment[];
+  attended(): readonly NodeName[];
   /** Calls whenever a node comes or is not there any more; ends with the returned function. */
   onChange(listener: () => void): Cancel;
   /** Whoever calls through a node, as one end of a connection. */
-  adopt(node: Segment, connectionId: string, report: NodeReport): Peer;
+  adopt(node: NodeName, connectionId: string, report: NodeReport): Peer;
   /** The node is believed no longer: all of its processes count as gone at once. */
-  dismiss(node: Segment): void;
+  dismiss(node: NodeName): void;
 };

@@ -100,7 +100,10 @@ function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryCont
     case "operator":
       return { case: "operator", value: { role: ROLES[content.role] } };
     case "node":
-      return { case: "node", value: {} };
+      return {
+        case: "node",
+        value: { machineName: content.machineName ?? "", barredMachines: [...(content.barredMachines ?? [])] },
+      };
     case "server":
       return { case: "server", value: {} };
   }
@@ -171,7 +174,13 @@ function inputOf(message: ContentMessage): EntryContentInput {
       return { kind: "operator", name, selectors, role: operatorRoleOf(kind.value.role) ?? "" };
     case "node":
       if (trustDomains.length > 0) throw invalidField("content.federates_with", "none for a node");
-      return { kind: "node", name, selectors };
+      return {
+        kind: "node",
+        name,
+        selectors,
+        machineName: kind.value.machineName,
+        barredMachines: kind.value.barredMachines,
+      };
     case "server":
     case undefined:
       throw invalidField("content.kind", "agent, runtime, verifier, operator or node");

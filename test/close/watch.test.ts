@@ -6,6 +6,8 @@ import { keepDenialsInForce } from "../../src/close/denials-in-force.ts";
 import { createNotifier, type FeedBatch } from "../../src/close/notify.ts";
 import { type Beginning, beginWatch, openCursor, scopeOf, sealCursor } from "../../src/close/watch.ts";
 import { type EntryContentInput, entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
+import type { NodeName } from "../../src/domain/node-name.ts";
+import { processOfNode } from "../../src/domain/process.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
@@ -137,6 +139,22 @@ describe("which part of the feed a caller may watch", () => {
     expect(scope).toMatchObject({ entryId: "entry_1", isVerifier: false });
     expect(scope.concerns(denied({ runEntryId: "entry_1" }))).toBe(true);
     expect(scope.concerns(denied({ concernsAll: true }))).toBe(false);
+  });
+
+  test("a runtime on a group of nodes: the runs of its own machine", async () => {
+    const caller = await callerWith(AGENT, RUNTIME);
+    const on = (node: string) => ({ ...caller, process: processOfNode(node as NodeName, caller.process) });
+    const scopes = [on("pool/one"), on("pool/two"), caller].map((one) => scopeOf(one, nothing));
+    const ofRun = [{ runMachine: "pool/one" as NodeName }, { runMachine: "pool/two" as NodeName }, {}];
+    const heard = scopes.map((scope) =>
+      ofRun.map((more) => !("code" in scope) && scope.concerns(denied({ runEntryId: "entry_1", ...more }))),
+    );
+    expect(heard).toEqual([
+      [true, false, false],
+      [false, true, false],
+      [false, false, true],
+    ]);
+    expect(new Set(scopes.map((scope) => ("part" in scope ? scope.part : ""))).size).toBe(3);
   });
 
   test("an operator of any role: all of it", async () => {

@@ -279,7 +279,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a selector that nothing attests",
     text: `${LEAST}entries:\n  - {kind: operator, name: o, role: admin, selectors: [docker:label:a]}\n`,
     findings: [
-      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, systemd:unit, unix:sha256, oidc:iss, oidc:sub, oidc:claim, k8s:cluster, k8s:ns, k8s:sa, k8s:sa-uid, k8s:pod-name, k8s:pod-uid, k8s:node-name, x509pop:ca, x509pop:subject, x509pop:serial_number, x509pop:san, join_token:name, node:name",
+      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, systemd:unit, unix:sha256, oidc:iss, oidc:sub, oidc:claim, k8s:cluster, k8s:ns, k8s:sa, k8s:sa-uid, k8s:pod-name, k8s:pod-uid, k8s:node-name, x509pop:ca, x509pop:subject, x509pop:serial_number, x509pop:san, join_token:name, node:name, node:group",
     ],
   },
   {

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
+import type { NodeName } from "../../src/domain/node-name.ts";
+import { processOfNode } from "../../src/domain/process.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
-import { done, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
+import { done, MCP, OPERATOR, present, processOf, type World } from "./ledger-world.ts";
 
 /** What the deny-list promises: everything that anybody could still present, in ledger order, nothing twice. */
 export function feedContract(worldOf: () => World): void {
@@ -44,6 +46,15 @@ export function feedContract(worldOf: () => World): void {
       runEntryId: step.openerEntryId,
       subject: { kind: "step", stepId: step.stepId, spiffeId: step.spiffeId },
     });
+  });
+
+  test("a denial of a run that is one machine's of a group names the machine", async () => {
+    const world = worldOf();
+    const opener = processOfNode("pool/one" as NodeName, processOf(5));
+    const step = await world.open(await world.agent(), { opener });
+    await world.issue(step);
+    const { sequence } = await world.close(step);
+    expect(await deniedSince(world, sequence - 1)).toMatchObject([{ runMachine: "pool/one" }]);
   });
 
   test.for(["x509-svid", "wit-svid"] as const)("a step that held an %s concerns everyone", async (kind) => {

@@ -74,8 +74,8 @@ export function historyContract(worldOf: () => World): void {
       { filter: { stepId: child.stepId }, found: [child] },
       { filter: { runId, step: parent.step }, found: [parent] },
       { filter: { agent: other.content.name }, found: [child] },
-      { filter: { runEntryId: agent.entryId }, found: [beside, child, parent] },
-      { filter: { runEntryId: other.entryId }, found: [] },
+      { filter: { runOwner: { entryId: agent.entryId } }, found: [beside, child, parent] },
+      { filter: { runOwner: { entryId: other.entryId } }, found: [] },
     ];
     for (const { filter, found } of cases) {
       const rows = await world.store.history.steps({ ...filter, limit: 100 });

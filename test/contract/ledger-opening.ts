@@ -1,10 +1,16 @@
 import { expect, test } from "vitest";
 import { decidedOn } from "../../src/domain/decision.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
+import type { NodeName } from "../../src/domain/node-name.ts";
+import { ownedBy } from "../../src/domain/owner.ts";
+import { type ProcessIdentity, processOfNode, remoteProcess } from "../../src/domain/process.ts";
 import type { OpenedStep, Step } from "../../src/domain/step.ts";
 import { addMicros, addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { OpenStepAct } from "../../src/ports/ledger-acts.ts";
 import { done, present, processOf, type World } from "./ledger-world.ts";
+
+/** A process that a node vouches for. */
+const onMachine = (node: string) => processOfNode(node as NodeName, processOf(50));
 
 /** What opening a step promises: every guard of the port, and which of two comes first. */
 export function openingContract(worldOf: () => World): void {
@@ -73,6 +79,34 @@ export function openingContract(worldOf: () => World): void {
     const { runId } = await world.open(mine);
     expect(await world.ledger.perform(world.openAct(other, { runId }))).toEqual(refusal("NOT_ENTITLED"));
     expect(await world.ledger.perform(world.openAct(mine, { runId }))).toMatchObject({ kind: "opened" });
+  });
+
+  test("a run of an entry on a group of nodes is one machine's, and another's to nobody: neither to open in, nor to retry", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const [one, two] = [onMachine("pool/one"), onMachine("pool/two")];
+    const nameless = [processOf(50), onMachine("single"), remoteProcess(agent.entryId)];
+    const owners = [one, two, onMachine("other/one"), ...nameless];
+    const isSame = (a: ProcessIdentity, b: ProcessIdentity) =>
+      a.bootId === b.bootId || [a, b].every((process) => nameless.includes(process));
+    for (const opener of owners) {
+      const { runId, step } = await world.open(agent, { opener });
+      for (const other of owners) {
+        const answer = isSame(opener, other) ? { kind: "opened" } : refusal("NOT_ENTITLED");
+        const beside = world.openAct(agent, { runId, opener: other });
+        expect(await world.ledger.perform(beside)).toMatchObject(answer);
+        if (isSame(opener, other)) continue;
+        const retry = world.openAct(agent, { runId, step, attempt: 9, opener: other }, { supersedes: true });
+        expect(await world.ledger.perform(retry)).toEqual(answer);
+      }
+      const { machine } = ownedBy(agent.entryId, opener);
+      const owner = { entryId: agent.entryId, ...(machine === undefined ? {} : { machine }) };
+      expect(await world.store.steps.runOwner(runId)).toEqual(owner);
+      const listed = await world.store.history.steps({ runId, runOwner: owner, limit: 10 });
+      expect(listed).not.toEqual([]);
+      const foreign = { entryId: agent.entryId, machine: "pool/three" as NodeName };
+      expect(await world.store.history.steps({ runId, runOwner: foreign, limit: 10 })).toEqual([]);
+    }
   });
 
   test("another entry opens in a run only below a step of it that is open", async () => {

@@ -6,6 +6,8 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
+import { acceptEntries } from "../../src/config/entries.ts";
+import { entrySchema } from "../../src/config/entry-schema.ts";
 import { readNodeConfig } from "../../src/node/node-config.ts";
 import { startDaemon } from "../daemon.ts";
 import { portOf } from "../e2e/node-scene.ts";
@@ -60,4 +62,12 @@ test("the guide to nodes: its configurations are taken, its commands let the nod
   expect(lines.at(-1)).toContain("attended by the broker");
   node.kill("SIGTERM");
   expect(await once(node, "exit")).toEqual([0, null]);
+});
+
+test("the guide's group of machines is taken as it stands", () => {
+  const declared = entrySchema.array().parse(parse(read("test/docs/nodes-group.yaml")).entries);
+  const { entries, problems } = acceptEntries(declared, 1);
+  expect(problems).toEqual([]);
+  expect(entries[0]).toMatchObject({ kind: "node", name: "pool", machineName: "k8s:node-name" });
+  expect(entries.map(({ kind }) => kind)).toEqual(["node", "runtime", "agent"]);
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
 import { mayBeUser, mayShareUser } from "../../src/domain/entry-users.ts";
-import { matches, nodeSelector, selector } from "../../src/domain/selector.ts";
-import type { Segment } from "../../src/domain/spiffe-id.ts";
+import type { NodeName } from "../../src/domain/node-name.ts";
+import { matches, nodeSelectors, type Selector, selector } from "../../src/domain/selector.ts";
 
 const CA = `x509pop:ca:${"0".repeat(64)}`;
 const ISS = "oidc:iss:https://a.example";
@@ -19,6 +19,8 @@ describe("the selectors of an entry are such as one workload can have", () => {
   test.for([
     { selectors: ["unix:uid:1001", "systemd:unit:flow.service"] },
     { selectors: ["node:name:one", "unix:uid:1001"] },
+    { selectors: ["node:group:one", "unix:uid:1001"] },
+    { selectors: ["node:name:one/a", "unix:uid:1001"] },
     { selectors: [ISS] },
     { selectors: ["oidc:sub:me", ISS, "oidc:claim:a:b"] },
     { selectors: ["k8s:ns:agents", "k8s:sa:flow", "k8s:cluster:prod"] },
@@ -39,6 +41,8 @@ describe("the selectors of an entry are such as one workload can have", () => {
     { selectors: ["node:name:one", "join_token:name:flow"] },
     { selectors: ["node:name:one", "node:name:two", "unix:uid:1001"] },
     { selectors: ["node:name:one"] },
+    { selectors: ["node:group:one"] },
+    { selectors: ["node:group:one", "node:name:one/a", "unix:uid:1001"] },
   ])("and not as $selectors", ({ selectors }) => {
     expect(() => parseEntryContent(entryOf(selectors))).toThrow(refusal);
   });
@@ -80,9 +84,9 @@ test("a node is known by evidence, and by no process; and no node vouches for an
 
 test("an entry matches what a node vouches for only where it names the node", () => {
   const uid = selector("unix:uid", 1001);
-  const [one, two] = [nodeSelector("one" as Segment), nodeSelector("two" as Segment)];
+  const [one, two] = ["one", "two"].map((name) => selector("node:name", name)) as [Selector, Selector];
   const here = new Set([uid]);
-  const there = new Set([uid, one]);
+  const there = new Set([uid, ...nodeSelectors("one" as NodeName)]);
   expect([matches([uid], here), matches([uid], there)]).toEqual([true, false]);
   expect([matches([one, uid], there), matches([one, uid], here), matches([two, uid], there)]).toEqual([
     true,
@@ -91,9 +95,19 @@ test("an entry matches what a node vouches for only where it names the node", ()
   ]);
 });
 
+test("an entry that names a group matches on each of its machines, and on none of a node with the group's name", () => {
+  const uid = selector("unix:uid", 1001);
+  const wanted = [selector("node:group", "pool"), uid];
+  const on = (node: string) => matches(wanted, new Set([uid, ...nodeSelectors(node as NodeName)]));
+  expect(["pool/one", "pool/two", "pool", "other/one"].map(on)).toEqual([true, true, false, false]);
+  expect(matches(wanted, new Set([uid]))).toBe(false);
+  const ofOne = [selector("node:name", "pool/one"), uid];
+  expect(matches(ofOne, new Set([uid, ...nodeSelectors("pool/two" as NodeName)]))).toBe(false);
+});
+
 test("users of the same number on two machines are two users", () => {
   const uid = selector("unix:uid", 0);
-  const one = [nodeSelector("one" as Segment), uid];
+  const one = [...nodeSelectors("one" as NodeName), uid];
   const none = { users: [], groups: [] };
   expect([mayShareUser([uid], [uid], none), mayShareUser(one, [uid], none), mayShareUser(one, one, none)]).toEqual([
     true,

@@ -1,42 +1,16 @@
-import { generateKeyPairSync, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { exportJWK, type JWK, SignJWT } from "jose";
+import type { JWK } from "jose";
 import { expect, onTestFinished, test } from "vitest";
 import { createStint } from "../../src/sdk/runtime/index.ts";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { startDaemon } from "../daemon.ts";
+import { AUDIENCE, apiServer, BOUND, ISSUER } from "./api-server.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
 import { operatorOf } from "./operator.ts";
 
-const ISSUER = "https://kubernetes.default.svc.cluster.local";
-const AUDIENCE = "https://broker.example.org";
-const BOUND = {
-  namespace: "agents",
-  node: { name: "worker-2", uid: "58456cb0-dd00-45ed-b797-5578fdceaced" },
-  pod: { name: "flow-0", uid: "3b0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9" },
-  serviceaccount: { name: "flow", uid: "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798" },
-};
 const selectors = [`unix:uid:${process.getuid?.()}`];
-
-/** The API server of a cluster that cannot be reached from here. */
-function apiServer(kid: string) {
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2_048 });
-  return {
-    jwk: async (): Promise<JWK> => ({ ...(await exportJWK(publicKey)), kid, alg: "RS256", use: "sig" }),
-    token: (bound: object = BOUND) =>
-      new SignJWT({ "kubernetes.io": bound })
-        .setProtectedHeader({ alg: "RS256", kid })
-        .setIssuer(ISSUER)
-        .setSubject("system:serviceaccount:agents:flow")
-        .setAudience(AUDIENCE)
-        .setIssuedAt()
-        .setNotBefore("0s")
-        .setExpirationTime("10m")
-        .setJti(randomUUID())
-        .sign(privateKey),
-  };
-}
 
 test("a pod opens its step by the token that was projected into it, as long as its key is in the file of the cluster's keys", async () => {
   const [server, next] = [apiServer("one"), apiServer("two")];

@@ -59,11 +59,20 @@ export function portOf(daemon: Daemon, name: "nodesPort" | "attestationPort"): n
   return Number(daemon.log.find(({ msg }) => msg === "serving")?.[name]);
 }
 
-/** Starts `stint node` with a new join token, and waits until the broker attends it. */
+/**
+ * Starts `stint node`, and waits until the broker attends it.
+ *
+ * @param given.evidence - as in its configuration; absent: a new join token.
+ */
 export async function startNode(
   daemon: Daemon,
   name: string,
-  places: { readonly nodesPort?: number; readonly development?: boolean; readonly bundle?: string } = {},
+  given: {
+    readonly nodesPort?: number;
+    readonly development?: boolean;
+    readonly evidence?: object;
+    readonly bundle?: string;
+  } = {},
 ): Promise<NodeAgent> {
   const directory = mkdtempSync(join(tmpdir(), "stint-node-"));
   const file = (base: string, text: string) => {
@@ -71,8 +80,6 @@ export async function startNode(
     writeFileSync(path, text, { mode: 0o600 });
     return path;
   };
-  using operator = operatorOf(daemon.operatorSocket);
-  const { token } = await operator.joinTokens.create({ name });
   const socket = join(directory, "workload.sock");
   const config = file(
     "node.yaml",
@@ -80,16 +87,16 @@ export async function startNode(
       name,
       trust_domain: "example.org",
       broker: {
-        nodes: `127.0.0.1:${places.nodesPort ?? portOf(daemon, "nodesPort")}`,
+        nodes: `127.0.0.1:${given.nodesPort ?? portOf(daemon, "nodesPort")}`,
         attestation: `127.0.0.1:${portOf(daemon, "attestationPort")}`,
         bundle: file(
           "bundle.json",
-          places.bundle ?? (await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text()),
+          given.bundle ?? (await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text()),
         ),
       },
-      evidence: { join_token_file: file("token", token) },
+      evidence: given.evidence ?? { join_token_file: file("token", await joinTokenFor(daemon, name)) },
       workload: { socket },
-      development: places.development ?? true,
+      development: given.development ?? true,
     }),
   );
   const child = spawn(process.execPath, [STINT, "node", "--config", config], { stdio: ["ignore", "inherit", "pipe"] });
@@ -130,6 +137,11 @@ export async function startNode(
   };
   await Promise.all([agent.line("serving"), agent.line("attended by the broker")]);
   return agent;
+}
+
+async function joinTokenFor(daemon: Daemon, name: string): Promise<string> {
+  using operator = operatorOf(daemon.operatorSocket);
+  return (await operator.joinTokens.create({ name })).token;
 }
 
 /** A way to the broker that can be cut and mended. */

@@ -32,7 +32,7 @@ beforeEach(async () => {
     ...world.store,
     steps: {
       ...steps,
-      runEntry: counting("runEntry", steps.runEntry),
+      runOwner: counting("runOwner", steps.runOwner),
       standingAttempts: counting("standingAttempts", steps.standingAttempts),
       world: counting("world", steps.world),
     },
@@ -49,7 +49,7 @@ async function looked(runId: string, step: string) {
   const scope: FactScope = `run:${runId}`;
   const { runs } = directory;
   return {
-    entry: await runs.runEntry(runId),
+    entry: (await runs.runOwner(runId))?.entryId,
     attempts: (await runs.standingAttempts(runId, step)).map(({ attempt, state }) => `${attempt} ${state}`),
     world: await runs.world([scope], riskScopesOf(agent.content.name, [scope]), "run"),
   };
@@ -111,13 +111,13 @@ test("of more runs and names of steps than are kept, those that were asked for l
   const { ledger, steps } = world.store;
   const open = createOpenSteps([]);
   const reads: string[] = [];
-  const runEntry: typeof steps.runEntry = (runId) => {
+  const runOwner: typeof steps.runOwner = (runId) => {
     reads.push(runId);
-    return steps.runEntry(runId);
+    return steps.runOwner(runId);
   };
   const position = () => ledger.head().sequence;
   const bounds = { namesMax: 4, runsMax: 2 };
-  const kept = createKeptRuns([], { reads: { ...steps, runEntry }, position, isCurrent: () => true }, bounds);
+  const kept = createKeptRuns([], { reads: { ...steps, runOwner }, position, isCurrent: () => true }, bounds);
   const take = (committed: Committed) => {
     for (const change of open.take(committed)) kept.take(change, committed.sequence);
   };
@@ -125,7 +125,7 @@ test("of more runs and names of steps than are kept, those that were asked for l
   const [first, second, third] = [world.name(), world.name(), world.name()];
   const entriesRead = async (...runIds: readonly string[]) => {
     reads.length = 0;
-    for (const runId of runIds) expect(await kept.runEntry(runId)).toBe(await steps.runEntry(runId));
+    for (const runId of runIds) expect(await kept.runOwner(runId)).toEqual(await steps.runOwner(runId));
     return [...reads];
   };
   expect(await entriesRead(first, second)).toEqual([first, second]);

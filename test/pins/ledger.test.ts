@@ -46,6 +46,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0024_retention.sql d7379fdb8f246d64cc97e67e8899d86eb4a0620cb7145d9ef4f1c2d9bce09c74",
     "0025_replicas.sql 9f64250fc5e2d56809447d8d77c705a27328c5866b955cba17556934bc14c18d",
     "0026_exchange_replica.sql 569ac1cf1df7b11bc435da9cb23d40ae9d2e9b9314cfcacae5beed7616d9c79e",
+    "0027_node_groups.sql 470c8bb964b7098e59441584929379c51dc8488907f61e29856a46a2fa729b78",
   ]);
 });
 

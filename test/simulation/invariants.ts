@@ -122,8 +122,8 @@ async function checkRuns({ ground, model, broker, isUp }: World): Promise<void> 
       `run:${runId}`,
       ({ stepId, attempt, state }: StandingAttempt) => ({ stepId, attempt, state }),
     ] as const;
-    const told = [await runs.runEntry(runId), (await runs.standingAttempts(runId, step)).map(standing)];
-    const known = [await steps.runEntry(runId), (await steps.standingAttempts(runId, step)).map(standing)];
+    const told = [await runs.runOwner(runId), (await runs.standingAttempts(runId, step)).map(standing)];
+    const known = [await steps.runOwner(runId), (await steps.standingAttempts(runId, step)).map(standing)];
     promise(isDeepStrictEqual(told, known), "whose run it is, and which attempts stand, is kept as the ledger has it");
     const around = [[scope], riskScopesOf(agent, [scope]), "run"] as const;
     const [kept, read] = [await runs.world(...around), await steps.world(...around)];

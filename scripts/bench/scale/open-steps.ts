@@ -36,7 +36,7 @@ export async function measureOpenSteps(count: number, stepsPerProcess: number) {
     alive: () => [],
   };
   const nothing = () => Promise.reject(new Error("is not read"));
-  const steps = { step: nothing, runEntry: nothing, standingAttempts: nothing, world: nothing };
+  const steps = { step: nothing, runOwner: nothing, standingAttempts: nothing, world: nothing };
   const ledger = { follow: followers.follow, head, perform: nothing as never };
 
   const before = bytesHeld();

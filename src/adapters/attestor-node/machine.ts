@@ -1,9 +1,9 @@
 import type { Lineage } from "../../domain/descent.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import type { NodeName } from "../../domain/node-name.ts";
 import type { NodeFacts } from "../../domain/node-report.ts";
 import { formatProcess, type ProcessIdentity, processOfNode, sameProcess } from "../../domain/process.ts";
-import { nodeSelector } from "../../domain/selector.ts";
-import type { Segment } from "../../domain/spiffe-id.ts";
+import { nodeSelectors } from "../../domain/selector.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import type { NodeLink, Nodes } from "../../ports/nodes.ts";
 
@@ -23,17 +23,17 @@ export type KnownMachine = {
 type Watched = { readonly process: ProcessIdentity; readonly watchers: Set<{ readonly gone: () => void }> };
 
 /** A node's facts of a process, named and selected as the broker does it. */
-export function factsOfNode(node: Segment, facts: NodeFacts): NodeFacts {
+export function factsOfNode(node: NodeName, facts: NodeFacts): NodeFacts {
   const { process, selectors, lineage } = facts;
   return {
     ...facts,
     process: processOfNode(node, process),
-    selectors: new Set([...selectors, nodeSelector(node)]),
+    selectors: new Set([...selectors, ...nodeSelectors(node)]),
     lineage: lineageOfNode(node, lineage),
   };
 }
 
-function lineageOfNode(node: Segment, lineage: Lineage): Lineage {
+function lineageOfNode(node: NodeName, lineage: Lineage): Lineage {
   if (lineage.kind === "untold") return lineage;
   return {
     kind: "lineage",

@@ -1,9 +1,8 @@
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import type { NodeName } from "../../domain/node-name.ts";
 import type { NodeReport } from "../../domain/node-report.ts";
 import { nodeOfProcess, processAtNode, processOfNode } from "../../domain/process.ts";
-import { nodeSelector } from "../../domain/selector.ts";
-import type { Segment } from "../../domain/spiffe-id.ts";
 import type { Attestor, Evidence, Peer, ProcessWatch } from "../../ports/attestor.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Kinship } from "../../ports/kinship.ts";
@@ -32,14 +31,14 @@ export function createNodeAttestor(ports: {
   readonly absentSecondsMax?: number;
 }): NodeAttestor {
   const { clock, absentSecondsMax = LIMITS.nodeAbsentSecondsMax } = ports;
-  const machines = new Map<Segment, KnownMachine>();
+  const machines = new Map<NodeName, KnownMachine>();
   const listeners = new Set<() => void>();
   const changed = () => {
     for (const listener of [...listeners]) listener();
   };
-  const reports = new WeakMap<Peer, { readonly node: Segment; readonly report: NodeReport }>();
+  const reports = new WeakMap<Peer, { readonly node: NodeName; readonly report: NodeReport }>();
 
-  function machineOf(node: Segment): KnownMachine {
+  function machineOf(node: NodeName): KnownMachine {
     const there = machines.get(node);
     if (there !== undefined) return there;
     const made = createMachine({
@@ -71,7 +70,7 @@ export function createNodeAttestor(ports: {
         return {
           process,
           uid,
-          selectors: new Set([...selectors, nodeSelector(node)]),
+          selectors,
           sharesPids,
           unavailable,
           ancestors: () => ancestors,

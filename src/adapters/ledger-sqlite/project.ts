@@ -27,6 +27,7 @@ import {
   type StepsJudged,
   type UsageReported,
 } from "../../domain/ledger-event.ts";
+import { ownerOf } from "../../domain/owner.ts";
 import { formatProcess, isRemote } from "../../domain/process.ts";
 import { isRiskier } from "../../domain/risk.ts";
 import { factScopesOf } from "../../domain/run-facts.ts";
@@ -193,7 +194,8 @@ function waitStep(db: Connection, event: StepPending, sequence: number): void {
 function putStep(db: Connection, event: StepOpened | StepPending, sequence: number): void {
   const { step, at } = event;
   const { principal } = step;
-  db.run(RUN.claim, { runId: step.runId, entryId: step.openerEntryId, principalId: principal?.principalId ?? null });
+  const { entryId, machine = null } = ownerOf(step);
+  db.run(RUN.claim, { runId: step.runId, entryId, machine, principalId: principal?.principalId ?? null });
   if (principal !== undefined) db.run(PRINCIPAL.seen, { ...principal, sequence, at });
   db.run(STEP.insert, parametersOfOpened(event, sequence));
   db.run(STEP.insertEvent, { stepSequence: sequence, sequence });

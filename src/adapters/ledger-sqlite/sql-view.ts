@@ -31,7 +31,7 @@ import { type AcceptableIssuance, ISSUANCE, type IssuanceGuardRow } from "./tabl
 import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
 import { PRINCIPAL, type PrincipalGuardRow } from "./tables/principal-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
-import { RUN, type RunGuardRow } from "./tables/run-table.ts";
+import { ownerIn, RUN, type RunGuardRow } from "./tables/run-table.ts";
 import { ENROLLED_PROCESS } from "./tables/step-process-table.ts";
 import { type BudgetRow, type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
 import { guardedToolOf, TOOL, TOOL_DEFINITION, type ToolGuardRow } from "./tables/tool-table.ts";
@@ -48,8 +48,9 @@ export function createSqlView(db: Connection): LedgerView {
     run(runId) {
       const row = db.get<RunGuardRow>(RUN.guard, { runId });
       if (row === undefined) return undefined;
+      const owner = ownerIn(row);
       return {
-        ...(row.entryId === null ? {} : { entryId: row.entryId }),
+        ...(owner === undefined ? {} : { owner }),
         isBarred: row.barredSequence !== null,
         isPrincipalBarred: row.principalBarredAt !== null,
       };

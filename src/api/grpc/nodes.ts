@@ -1,8 +1,8 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
+import { type NodeName, nodeNameOf } from "../../domain/node-name.ts";
 import { type ProcessIdentity, processOfNode } from "../../domain/process.ts";
 import { isOfKind } from "../../domain/registration-entry.ts";
-import type { Segment } from "../../domain/spiffe-id.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { Nodes, NodesAttendRequest, NodesAttendRequest_Alive } from "../../gen/stint/v1/nodes_pb.js";
 import type { NodeLink, Nodes as NodesPort } from "../../ports/nodes.ts";
@@ -39,7 +39,7 @@ function attend(call: AttendCall, endpoint: Endpoint, ports: NodesPorts): void {
   const begun = begin(endpoint, "Nodes.Attend", call);
   const over = Promise.withResolvers<void>();
   let machine: NodeMachine | undefined;
-  let node: Segment | undefined;
+  let node: NodeName | undefined;
   let attendance: ReturnType<NodesPort["attend"]> | undefined;
   let isOver = false;
 
@@ -115,11 +115,11 @@ function attend(call: AttendCall, endpoint: Endpoint, ports: NodesPorts): void {
   begun.run(() => over.promise).catch(fail);
 }
 
-type Here = { readonly node: Segment; readonly machine: NodeMachine };
+type Here = { readonly node: NodeName; readonly machine: NodeMachine };
 
 /** @throws BrokerError NOT_ENTITLED for whoever is no node, and for a process behind one */
-function nodeOf({ entries }: Attested): Segment {
+function nodeOf({ entries, machine }: Attested): NodeName {
   const entry = entries.find((one) => isOfKind(one, "node"));
   if (entry === undefined) throw new BrokerError("NOT_ENTITLED", "only for the agent of a node");
-  return entry.content.name;
+  return nodeNameOf(entry.content.name, machine);
 }

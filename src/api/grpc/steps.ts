@@ -5,6 +5,7 @@ import { type ClosureReceiptPorts, closureReceipt } from "../../close/closure-re
 import { accessTo, isVisibleTo, operatorRole, visibleTo } from "../../decide/step-access.ts";
 import { invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { ownedBy } from "../../domain/owner.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
 import type { Step } from "../../domain/step.ts";
 import {
@@ -196,14 +197,14 @@ async function whenClosed(
   }
 }
 
-/** Steps of runs that one of the caller's entries opened, newest first. */
+/** Steps of the caller's runs, newest first. */
 async function ownSteps(
   caller: Attested,
   filter: Parameters<HistoryReads["steps"]>[0],
   ports: StepsPorts,
 ): Promise<readonly Step[]> {
   const pages = await Promise.all(
-    caller.entries.map((entry) => ports.history.steps({ ...filter, runEntryId: entry.entryId })),
+    caller.entries.map((entry) => ports.history.steps({ ...filter, runOwner: ownedBy(entry.entryId, caller.process) })),
   );
   return pages
     .flat()

@@ -6,7 +6,7 @@ type Kind = NonNullable<Entry["content"]>["kind"];
 type ContentOf<Case> = Extract<Kind, { readonly case: Case }>["value"];
 
 /** A member that only entries of one kind have. */
-function of<Case extends "agent" | "runtime" | "verifier" | "operator">(
+function of<Case extends "agent" | "runtime" | "verifier" | "operator" | "node">(
   kind: Case,
   value: (content: ContentOf<Case>) => Json | undefined,
 ): (entry: Entry) => Json | undefined {
@@ -45,6 +45,8 @@ const CONTENT_FIELDS: readonly Field<Entry>[] = [
   ["receipt_key", of("verifier", (verifier) => (verifier.receiptKey === "" ? undefined : verifier.receiptKey))],
   ["events_url", of("verifier", (verifier) => verifier.eventsUrl || undefined)],
   ["federates_with", federatesWith],
+  ["machine_name", of("node", (node) => node.machineName || undefined)],
+  ["barred_machines", of("node", (node) => (node.barredMachines.length === 0 ? undefined : node.barredMachines))],
   ["role", of("operator", (operator) => enumField(OperatorRole, operator.role).toLowerCase())],
 ];
 

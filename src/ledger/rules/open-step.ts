@@ -2,6 +2,7 @@ import { type DelegationToken, delegationRefusal } from "../../domain/delegation
 import { type Denial, denial } from "../../domain/errors.ts";
 import { treeText } from "../../domain/executor.ts";
 import { asksForBudget } from "../../domain/grant.ts";
+import { ownerOf, sameOwner } from "../../domain/owner.ts";
 import { formatProcess } from "../../domain/process.ts";
 import { hasExpired, isClosed, permits } from "../../domain/step.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
@@ -96,7 +97,7 @@ function repeatedRequest({ step }: OpenStepAct, earlier: GuardedStep) {
 function runGuard({ step }: OpenStepAct, { run, parent }: Situation): Denial | undefined {
   if (run === undefined) return undefined;
   if (run.isBarred) return denial("NOT_ENTITLED", "the run was revoked");
-  if (run.entryId === undefined || run.entryId === step.openerEntryId) return undefined;
+  if (run.owner === undefined || sameOwner(run.owner, ownerOf(step))) return undefined;
   const isDelegated = parent !== undefined && parent.runId === step.runId && permits(parent.state);
   return isDelegated ? undefined : denial("NOT_ENTITLED", "the run belongs to another");
 }

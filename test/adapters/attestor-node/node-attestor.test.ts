@@ -1,16 +1,16 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { createNodeAttestor, type NodeAttestor } from "../../../src/adapters/attestor-node/node-attestor.ts";
+import type { NodeName } from "../../../src/domain/node-name.ts";
 import type { NodeFacts, NodeReport } from "../../../src/domain/node-report.ts";
 import { type ProcessIdentity, processOfNode } from "../../../src/domain/process.ts";
 import { type Selector, selector } from "../../../src/domain/selector.ts";
-import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import type { UnixSeconds } from "../../../src/domain/time.ts";
 import type { NodeLink } from "../../../src/ports/nodes.ts";
 import { type VirtualClock, virtualClock } from "../../memory/virtual-clock.ts";
 
 // Goal: a node is believed for its own machine alone, and for as long as it is there, or may come back.
 
-const [ONE, TWO] = ["one", "two"] as [Segment, Segment];
+const [ONE, TWO] = ["one", "two"] as [NodeName, NodeName];
 const NOW = 1_700_000_000 as UnixSeconds;
 const WANTED = { executableDigest: false };
 const UID = selector("unix:uid", 1_000);
@@ -55,7 +55,7 @@ function link() {
   return { ...one, asked };
 }
 
-function watched(node: Segment, pid: number) {
+function watched(node: NodeName, pid: number) {
   const gone = vi.fn();
   const unwatch = away.watch.watch(processOfNode(node, processWith(pid)), gone);
   return { gone, unwatch };

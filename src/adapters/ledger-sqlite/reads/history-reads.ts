@@ -51,7 +51,10 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
           "states",
           filter.states === undefined ? undefined : JSON.stringify(filter.states),
         ),
-        ...when("r.entry_id = @runEntryId", "runEntryId", filter.runEntryId),
+        ...when("r.entry_id = @runEntryId", "runEntryId", filter.runOwner?.entryId),
+        ...(filter.runOwner === undefined
+          ? []
+          : when("r.machine IS nullif(@runMachine, '')", "runMachine", filter.runOwner.machine ?? "")),
       ];
       const page = { select: STEP.history, conditions, orderBy: orderOf("s.sequence", filter), limit: filter.limit };
       return read((db) => readPage<StepRow>(db, page)).map(stepOf);

@@ -9,7 +9,7 @@ import type { Connection, SqlParameters } from "../connection.ts";
 import { callsCounted } from "../tables/call-table.ts";
 import { DECISION } from "../tables/decision-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
-import { RUN, type RunGuardRow } from "../tables/run-table.ts";
+import { ownerIn, RUN, type RunGuardRow } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import {
   connectedWith,
@@ -33,7 +33,10 @@ export function createStepReads({ read }: Reader): StepReads {
   return {
     step: async (stepId) => one(STEP.byId, { stepId }),
     newestAttempt: async (runId, step) => one(STEP.newestAttempt, { runId, step }),
-    runEntry: async (runId) => read((db) => db.get<RunGuardRow>(RUN.guard, { runId }))?.entryId ?? undefined,
+    async runOwner(runId) {
+      const row = read((db) => db.get<RunGuardRow>(RUN.guard, { runId }));
+      return row === undefined ? undefined : ownerIn(row);
+    },
     standingAttempts: async (runId, step) =>
       read((db) => db.all<StepRow>(STEP.standingAttempts, { runId, step })).map(stepOf),
     stepByRequest: async (entryId, process, requestId) =>

@@ -1,3 +1,4 @@
+import type { NodeName } from "../../../domain/node-name.ts";
 import type { RevocationReason } from "../../../domain/revocation.ts";
 import type { SpiffeId } from "../../../domain/spiffe-id.ts";
 import type { ClosedState } from "../../../domain/step.ts";
@@ -6,7 +7,7 @@ import type { DenyEntry } from "../../../ports/ledger-reads.ts";
 
 const COLUMNS = `
   v.sequence, v.subject_sequence AS subjectSequence, v.reason, v.state, v.latest_expiry_s AS latestExpiry,
-  v.concerns_all AS concernsAll, coalesce(r.entry_id, i.entry_id) AS runEntryId, s.step_id AS stepId,
+  v.concerns_all AS concernsAll, coalesce(r.entry_id, i.entry_id) AS runEntryId, r.machine AS runMachine, s.step_id AS stepId,
   s.spiffe_id AS spiffeId, coalesce(i.audiences, s.audiences) AS audiences, i.jti, i.serial_number AS serialNumber,
   i.authority_id AS authorityId,
   coalesce(i.revoked_at_us, s.closed_at_us) AS deniedAt`;
@@ -101,6 +102,7 @@ export type RevocationRow = {
   readonly latestExpiry: UnixSeconds;
   readonly concernsAll: number;
   readonly runEntryId: string;
+  readonly runMachine: NodeName | null;
   readonly stepId: string | null;
   readonly spiffeId: SpiffeId | null;
   readonly audiences: string;
@@ -112,9 +114,10 @@ export type RevocationRow = {
 };
 
 export function denyEntryOf(row: RevocationRow): DenyEntry {
-  const { sequence, reason, state, latestExpiry, runEntryId, deniedAt } = row;
+  const { sequence, reason, state, latestExpiry, runEntryId, runMachine, deniedAt } = row;
   return {
     ...{ sequence, reason, state, latestExpiry, runEntryId, deniedAt },
+    ...(runMachine === null ? {} : { runMachine }),
     concernsAll: row.concernsAll === 1,
     audiences: JSON.parse(row.audiences) as readonly string[],
     subject: subjectOf(row),

@@ -272,11 +272,25 @@ export declare type OperatorEntry = Message<"stint.v1.OperatorEntry"> & {
 export declare const OperatorEntrySchema: GenMessage<OperatorEntry>;
 
 /**
- * The agent of a machine without a broker. Entries of what runs there have the selector node:name:<name>.
+ * The agent of a machine without a broker, or the agents of a group of them. Entries of what runs there have the selector
+ * node:name:<name>, or node:group:<name>.
  *
  * @generated from message stint.v1.NodeEntry
  */
 export declare type NodeEntry = Message<"stint.v1.NodeEntry"> & {
+  /**
+   * Of a group: what the machines' evidence tells them apart by, which is their name, e.g. k8s:node-name.
+   *
+   * @generated from field: string machine_name = 1;
+   */
+  machineName: string;
+
+  /**
+   * Machines of the group that are not believed.
+   *
+   * @generated from field: repeated string barred_machines = 2;
+   */
+  barredMachines: string[];
 };
 
 /**

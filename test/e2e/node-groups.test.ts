@@ -1,0 +1,256 @@
+import { spawn } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
+import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
+import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
+import type { EntryContentSchema } from "../../src/gen/stint/v1/entries_pb.js";
+import { Nodes } from "../../src/gen/stint/v1/nodes_pb.js";
+import { Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
+import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
+import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
+import { tlsIdentityOf } from "../../src/sdk/runtime/tls-identity.ts";
+import { openChannel, openTlsChannel, type TlsIdentity } from "../../src/wire/channel.ts";
+import { createClient } from "../../src/wire/client.ts";
+import { encodeNodeReport, NODE_CALLER_KEY } from "../../src/wire/node-message.ts";
+import { type Daemon, startDaemon } from "../daemon.ts";
+import { AUDIENCE, apiServer, BOUND, ISSUER } from "./api-server.ts";
+import { READ_SEARCH, SEARCH } from "./entries.ts";
+import { FOR_NODES, type NodeAgent, portOf, startNode, uid } from "./node-scene.ts";
+import { type Operator, operatorOf } from "./operator.ts";
+
+// Goal: one entry stands for all machines of a group and one for an agent on all of them; and what was opened on one machine is nobody's
+// on another, though its processes match the very same entries.
+
+const grant = { elements: [READ_SEARCH] };
+const POOL = ["k8s:cluster:prod", "k8s:ns:agents", "k8s:sa:flow"];
+const onPool = ["node:group:pool", uid];
+const server = apiServer("one");
+
+let daemon: Daemon;
+let operator: Operator;
+let one: NodeAgent;
+let two: NodeAgent;
+
+beforeAll(async () => {
+  const jwk = await server.jwk();
+  daemon = await startDaemon({
+    entries: [
+      { kind: "operator", name: "local", selectors: [uid], role: "admin" },
+      { kind: "runtime", name: "here", selectors: [uid], agents: ["researcher"] },
+      { kind: "runtime", name: "flow", selectors: onPool, agents: ["researcher"] },
+      { kind: "agent", name: "researcher", selectors: onPool, ceiling: [READ_SEARCH], allow_any_executor: true },
+    ],
+    config(directory) {
+      const keys = join(directory, "keys.json");
+      writeFileSync(keys, JSON.stringify({ keys: [jwk] }));
+      const issuer = { issuer: ISSUER, audience: AUDIENCE, single_use: false };
+      return {
+        ...FOR_NODES,
+        broker: { listen: "127.0.0.1:0" },
+        attestation: {
+          ...FOR_NODES.attestation,
+          oidc: [{ ...issuer, jwks_file: keys, kubernetes_cluster: "prod" }],
+        },
+      };
+    },
+  });
+  operator = operatorOf(daemon.operatorSocket);
+  await operator.entries.create({ content: pool([]) });
+  [one, two] = await Promise.all([started("worker-1"), started("worker-2")]);
+});
+
+afterAll(async () => {
+  operator?.[Symbol.dispose]();
+  await Promise.all([one?.[Symbol.asyncDispose](), two?.[Symbol.asyncDispose]()]);
+  await daemon?.[Symbol.asyncDispose]();
+});
+
+function pool(barredMachines: string[]): MessageInitShape<typeof EntryContentSchema> {
+  const value = { machineName: "k8s:node-name", barredMachines };
+  return { name: "pool", selectors: POOL, kind: { case: "node", value } };
+}
+
+/** The token that is projected into the DaemonSet's pod on a machine. */
+const tokenOf = (name: string) => server.token({ ...BOUND, node: { ...BOUND.node, name } });
+
+async function started(machine: string): Promise<NodeAgent> {
+  const token = join(daemon.directory, `token-${machine}`);
+  writeFileSync(token, await tokenOf(machine));
+  return startNode(daemon, "pool", { evidence: { oidc_token_file: token } });
+}
+
+/** What whoever has the token of a machine gets for it. */
+async function identityOf(machine: string): Promise<TlsIdentity> {
+  const bundle = await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text();
+  const trust = { trustDomain: "example.org", bundle };
+  const token = join(daemon.directory, `token-of-${machine}`);
+  writeFileSync(token, await tokenOf(machine));
+  const address = `127.0.0.1:${portOf(daemon, "attestationPort")}`;
+  const options = { address, trust, evidence: { oidcTokenFile: token }, entry: "node/pool" };
+  return (await attestRuntime(options, await serverTrustOf(trust, undefined), AbortSignal.timeout(30_000))).identity;
+}
+
+function clientsOf(channel: ReturnType<typeof openChannel>) {
+  onTestFinished(() => channel.close());
+  return {
+    steps: createClient(Steps, channel),
+    credentials: createClient(Credentials, channel),
+    callers: createClient(Callers, channel),
+    workload: createClient(SpiffeWorkloadAPI, channel),
+    nodes: createClient(Nodes, channel),
+  };
+}
+const clientsAt = ({ socket }: { readonly socket: string }) => clientsOf(openChannel(socket));
+
+let run = 0;
+async function openedAt(agent: NodeAgent, more: object = {}): Promise<Step> {
+  run += 1;
+  const opening = { runId: `run-${run}`, step: "s", agent: "researcher", grant, ...more };
+  const { step } = await clientsAt(agent).steps.open(opening);
+  if (step === undefined) throw new TypeError("no step");
+  return step;
+}
+
+const stateOf = async ({ stepId }: Step) =>
+  (await operator.steps.get({ by: { case: "stepId", value: stepId } })).step?.state;
+const closeAt = (agent: NodeAgent, { stepId }: Step) =>
+  clientsAt(agent).steps.close({ stepId, outcome: Outcome.COMPLETED });
+
+const ANY = { executor: { executor: { case: "any", value: {} } } };
+const refusal = { reason: "NOT_ENTITLED" };
+
+test("two machines of a group have the same entries, each its own name and SPIFFE ID", async () => {
+  for (const [agent, machine] of [
+    [one, "worker-1"],
+    [two, "worker-2"],
+  ] as const) {
+    const who = await clientsAt(agent).callers.whoAmI({});
+    expect(who.selectors).toEqual(expect.arrayContaining(["node:group:pool", `node:name:pool/${machine}`]));
+    expect(who.entries.map(({ name }) => name).toSorted()).toEqual(["flow", "researcher"]);
+    const step = await openedAt(agent);
+    expect(step.spiffeId).toMatch(/^spiffe:\/\/example.org\/agent\/researcher\/run\//);
+    const { step: shown } = await operator.steps.get({ by: { case: "stepId", value: step.stepId } });
+    expect(shown?.opener?.bootId).toMatch(new RegExp(`^node:pool/${machine}:[0-9a-f-]{36}$`));
+    await closeAt(agent, step);
+  }
+  const { issuances } = await operator.history.listIssuances({});
+  const ids = issuances.map(({ spiffeId }) => spiffeId);
+  for (const machine of ["worker-1", "worker-2"])
+    expect(ids).toContain(`spiffe://example.org/stint/node/pool/${machine}`);
+});
+
+test("the very same process reaches nothing through another machine of the group: no step, no run, no list", async () => {
+  const step = await openedAt(one);
+  const { stepId } = step;
+  const { steps, credentials } = clientsAt(two);
+  const refusals = [
+    steps.get({ by: { case: "stepId", value: stepId } }),
+    steps.close({ stepId, outcome: Outcome.COMPLETED }),
+    steps.hold({ stepId }).next(),
+    steps.renew({ stepId }),
+    credentials.issueJwtSvid({ stepId, wanted: { audiences: [SEARCH] } }),
+    steps.open({ runId: step.name?.runId ?? "", step: "s", attempt: 2, agent: "researcher", grant }),
+    steps.open({ runId: step.name?.runId ?? "", step: "other", agent: "researcher", grant }),
+  ];
+  for (const refused of refusals) await expect(refused).rejects.toMatchObject(refusal);
+  const below = steps.open({ runId: "below", step: "s", agent: "researcher", grant, parentStepId: stepId });
+  await expect(below).rejects.toMatchObject({ reason: "DELEGATION_REFUSED" });
+  const listedAt = async (agent: NodeAgent) =>
+    (await clientsAt(agent).steps.list({ runId: step.name?.runId ?? "" })).steps;
+  expect([await listedAt(two), (await listedAt(one)).map((shown) => shown.stepId)]).toEqual([[], [stepId]]);
+  expect(await stateOf(step)).toBe(StepState.OPEN);
+  await closeAt(one, step);
+});
+
+test("a step for any process of the agent is for those of the opener's machine", async () => {
+  const step = await openedAt(one, ANY);
+  const wanted = { stepId: step.stepId, wanted: { audiences: [SEARCH] } };
+  await expect(clientsAt(two).credentials.issueJwtSvid(wanted)).rejects.toMatchObject(refusal);
+  await expect(clientsAt(two).workload.fetchJWTSVID({ audience: [SEARCH] })).rejects.toMatchObject({
+    reason: "NO_IDENTITY",
+  });
+  await expect(clientsAt(one).credentials.issueJwtSvid(wanted)).resolves.toBeDefined();
+  await closeAt(one, step);
+  // From elsewhere no machine could be meant.
+  const { steps } = clientsAt({ socket: daemon.workloadSocket });
+  const opening = steps.open({ runId: "anywhere", step: "s", agent: "researcher", grant, ...ANY } as never);
+  await expect(opening).rejects.toMatchObject({ reason: "INVALID_FIELD", metadata: { field: "executor" } });
+});
+
+test("whoever has a machine's token and key reaches that machine's steps alone, whatever it says of its callers", async () => {
+  const step = await openedAt(one, ANY);
+  const { step: shown } = await operator.steps.get({ by: { case: "stepId", value: step.stepId } });
+  const { bootId = "", pidNamespace = "", startTimeTicks = 0n } = shown?.opener ?? {};
+  const identity = await identityOf("worker-3");
+  const { nodes, steps, credentials, callers } = clientsOf(
+    openTlsChannel(`tcp://127.0.0.1:${portOf(daemon, "nodesPort")}`, identity),
+  );
+  const machine = { bootId: bootId.split(":")[2] ?? "", pidNamespace };
+  const attending = nodes.attend();
+  onTestFinished(attending.cancel);
+  attending.send({ message: { case: "machine", value: machine } });
+  attending.send({ message: { case: "alive", value: { last: true } } });
+  expect((await attending.responses.next()).value?.message.case).toBe("attended");
+
+  const caller = { ...machine, pid: process.pid, startTimeTicks: Number(startTimeTicks) };
+  const said = (bootIdSaid: string) => ({
+    metadata: {
+      [NODE_CALLER_KEY]: encodeNodeReport({
+        caller: {
+          process: { ...caller, bootId: bootIdSaid },
+          uid: process.getuid?.() ?? 0,
+          selectors: new Set([uid, "node:name:pool/worker-1"] as never),
+          lineage: { kind: "untold" },
+        },
+        ...{ sharesPids: true, unavailable: [], ancestors: [] },
+      }),
+    },
+  });
+  const who = await callers.whoAmI({}, said(machine.bootId));
+  expect(who.selectors).toContain("node:name:pool/worker-3");
+  expect(who.selectors).not.toContain("node:name:pool/worker-1");
+  const { stepId } = step;
+  const jwt = credentials.issueJwtSvid({ stepId, wanted: { audiences: [SEARCH] } }, said(machine.bootId));
+  await expect(jwt).rejects.toMatchObject(refusal);
+  await expect(steps.close({ stepId, outcome: 1 }, said(machine.bootId))).rejects.toMatchObject(refusal);
+  await expect(callers.whoAmI({}, said(bootId))).rejects.toMatchObject({ reason: "INVALID_FIELD" });
+  expect(await stateOf(step)).toBe(StepState.OPEN);
+  await closeAt(one, step);
+});
+
+test("a runtime of the group is nobody on the broker endpoint, where its machine can't be told", async () => {
+  const { svids } = (await clientsAt(one).workload.fetchX509SVID({}).next()).value ?? {};
+  const svid = svids?.find(({ spiffeId }) => spiffeId === "spiffe://example.org/runtime/flow");
+  expect(svid).toBeDefined();
+  if (svid === undefined) return;
+  const identity = tlsIdentityOf({
+    spiffeId: svid.spiffeId,
+    certificates: [svid.x509Svid],
+    bundle: [svid.bundle],
+    privateKey: createPrivateKey({ key: Buffer.from(svid.x509SvidKey), format: "der", type: "pkcs8" }),
+  });
+  const channel = openTlsChannel(`tcp://127.0.0.1:${daemon.brokerPort}`, identity);
+  onTestFinished(() => channel.close());
+  const steps = createClient(Steps, channel, { securityHeader: "broker.spiffe.io" });
+  await expect(steps.list({})).rejects.toMatchObject({ reason: "NO_IDENTITY" });
+});
+
+test("a machine that is barred is let go at once, with the steps of its processes, and the others stay", async () => {
+  const executor = spawn("sleep", ["1000"]);
+  onTestFinished(() => void executor.kill("SIGKILL"));
+  const pid = { executor: { executor: { case: "pid", value: executor.pid } } };
+  const [lost, kept] = [await openedAt(two, pid), await openedAt(one, pid)];
+  const { entry } = await operator.entries.get({ entry: "node/pool" });
+  await operator.entries.update({ entry: entry?.entryId ?? "", content: pool(["worker-2"]) });
+  await expect.poll(() => stateOf(lost)).toBe(StepState.ABANDONED);
+  await expect(openedAt(two)).rejects.toMatchObject({ reason: "NO_IDENTITY" });
+  expect(await stateOf(kept)).toBe(StepState.OPEN);
+  await expect(identityOf("worker-2")).rejects.toMatchObject({ reason: "NO_IDENTITY" });
+  await expect(identityOf("worker-3")).resolves.toMatchObject({ serverId: expect.any(String) });
+  await closeAt(one, kept);
+});
