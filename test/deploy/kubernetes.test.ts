@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { loadConfig } from "../../src/config/load-config.ts";
 import { buildGo, GO_BUILD_MS_MAX, goIsMissing } from "../conformance/go-toolchain.ts";
 import { writeSchemas } from "./kubernetes-schemas.ts";
-import { MANIFESTS, type Manifest, manifest, manifests } from "./manifests.ts";
+import { BROKER, type Manifest, NODE } from "./manifests.ts";
 
 type Finding = { readonly kind: string; readonly status: string; readonly says?: string };
-const pod = manifest("StatefulSet")["spec"].template.spec;
+const pod = BROKER.of("StatefulSet")["spec"].template.spec;
 const containers: readonly Manifest[] = [...pod.initContainers, ...pod.containers];
 
 describe.skipIf(goIsMissing("tests of manifests by kubeconform"))("the manifests, by kubeconform", () => {
@@ -26,12 +26,11 @@ describe.skipIf(goIsMissing("tests of manifests by kubeconform"))("the manifests
   afterAll(() => rmSync(work, { recursive: true, force: true }));
 
   test("are what the schemas of Kubernetes 1.34 say, each of them", () => {
-    expect(conform(MANIFESTS)).toEqual(
-      ["Namespace", "ServiceAccount", "ConfigMap", "Service", "StatefulSet", "NetworkPolicy"].map((kind) => ({
-        kind,
-        status: "valid",
-      })),
+    const valid = (...kinds: readonly string[]) => kinds.map((kind) => ({ kind, status: "valid" }));
+    expect(conform(BROKER.text)).toEqual(
+      valid("Namespace", "ServiceAccount", "ConfigMap", "Service", "StatefulSet", "NetworkPolicy"),
     );
+    expect(conform(NODE.text)).toEqual(valid("Namespace", "ServiceAccount", "ConfigMap", "DaemonSet", "NetworkPolicy"));
   });
 
   test.for([
@@ -39,14 +38,14 @@ describe.skipIf(goIsMissing("tests of manifests by kubeconform"))("the manifests
     { what: "a number that is none", from: "replicas: 1", to: 'replicas: "one"', kind: "StatefulSet" },
     { what: "a policy for nobody", from: "podSelector:", to: "podSelectors:", kind: "NetworkPolicy" },
   ])("would not be with $what", ({ from, to, kind }) => {
-    expect(conform(MANIFESTS.replace(from, to)).filter(({ status }) => status !== "valid")).toMatchObject([
+    expect(conform(BROKER.text.replace(from, to)).filter(({ status }) => status !== "valid")).toMatchObject([
       { kind, status: "invalid" },
     ]);
   });
 });
 
 test("the pod may do what the profile `restricted` lets a pod do, which its namespace enforces, and on a root that is read-only", () => {
-  expect(manifest("Namespace")["metadata"].labels).toMatchObject({
+  expect(BROKER.of("Namespace")["metadata"].labels).toMatchObject({
     "pod-security.kubernetes.io/enforce": "restricted",
   });
   expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } });
@@ -63,23 +62,26 @@ test("the pod may do what the profile `restricted` lets a pod do, which its name
 });
 
 test("nothing of it may ask the API server, and nobody outside of it may be asked", () => {
-  expect(manifests.map((one) => one["kind"]).filter((kind) => /Role|Binding/.test(String(kind)))).toEqual([]);
-  expect(manifest("ServiceAccount")["automountServiceAccountToken"]).toBe(false);
+  expect(BROKER.all.map((one) => one["kind"]).filter((kind) => /Role|Binding/.test(String(kind)))).toEqual([]);
+  expect(BROKER.of("ServiceAccount")["automountServiceAccountToken"]).toBe(false);
   expect(pod.automountServiceAccountToken).toBe(false);
-  const { spec } = manifest("NetworkPolicy");
+  const { spec } = BROKER.of("NetworkPolicy");
   expect([spec.policyTypes, spec.egress]).toEqual([["Ingress", "Egress"], []]);
-  expect(spec.podSelector.matchLabels).toEqual(manifest("StatefulSet")["spec"].template.metadata.labels);
+  expect(spec.podSelector.matchLabels).toEqual(BROKER.of("StatefulSet")["spec"].template.metadata.labels);
 });
 
 test("each port is one on which the configuration listens, and the daemon takes the configuration without a warning", () => {
   const folder = mkdtempSync(join(tmpdir(), "stint-manifest-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, "stint.yaml"), manifest("ConfigMap")["data"]["stint.yaml"]);
+  writeFileSync(join(folder, "stint.yaml"), BROKER.of("ConfigMap")["data"]["stint.yaml"]);
   const user = { uid: pod.securityContext.runAsUser, gids: [pod.securityContext.runAsGroup] };
   const config = loadConfig(join(folder, "stint.yaml"), {}, { user, accounts: { users: [], groups: [] } });
   expect(config.warnings).toEqual([]);
-  const { http, operations, broker, attestation } = config;
-  const listening = [http?.port, operations?.port, broker?.listen?.port, attestation?.listen.port];
+  const { http, operations, broker, attestation, nodes } = config;
+  const listening = [
+    ...[http?.port, operations?.port, broker?.listen?.port, attestation?.listen.port],
+    nodes?.listen.port,
+  ];
   const named = containers.at(-1)?.["ports"].map(({ containerPort }: Manifest) => containerPort);
   expect(named).toEqual(listening);
 });
@@ -100,16 +102,20 @@ test("the guide's commands name what the manifests name, and give the broker the
   const said = readFileSync(join(folder, "said"), "utf8").split("\n");
   const [, keys] = pod.volumes[0].projected.sources;
   expect(said).toContain(`kubectl -n stint create configmap ${keys.configMap.name} --from-file=jwks.json`);
-  expect(manifest("ConfigMap")["data"]["stint.yaml"]).toContain("jwks_file: /etc/stint/jwks.json");
+  expect(BROKER.of("ConfigMap")["data"]["stint.yaml"]).toContain("jwks_file: /etc/stint/jwks.json");
   expect(readFileSync(join(folder, "jwks.json"), "utf8")).toBe("/openid/v1/jwks\n");
   expect(said[0]).toContain(`docker://${containers[0]?.["image"]}`);
   const socket = "--operator-socket /run/stint/sockets/operator.sock";
-  const { name } = manifest("StatefulSet")["metadata"];
+  const { name } = BROKER.of("StatefulSet")["metadata"];
   expect(said).toContain(
     `kubectl -n stint exec ${name}-0 -c ${pod.containers[0].name} -- node /opt/stint/dist/bundle/esm/stint.js ${socket} status`,
   );
-  expect(manifest("NetworkPolicy")["spec"].ingress[0].from[0].namespaceSelector.matchLabels).toEqual({
+  expect(BROKER.of("NetworkPolicy")["spec"].ingress[0].from[0].namespaceSelector.matchLabels).toEqual({
     "stint.example.org/client": "true",
   });
   expect(said).toContain("kubectl label namespace agents stint.example.org/client=true");
+  const { name: set, namespace } = NODE.of("DaemonSet")["metadata"];
+  const [, bundle] = NODE.of("DaemonSet")["spec"].template.spec.volumes[0].projected.sources;
+  expect(said).toContain(`kubectl -n ${namespace} create configmap ${bundle.configMap.name} --from-file=bundle.json`);
+  expect(said).toContain(`kubectl -n ${namespace} rollout status daemonset/${set}`);
 });

@@ -18,3 +18,8 @@ stint history steps
 stint federation bundles | jq '.trust_domains["example.org"]' > bundle.json
 kubectl -n agents create configmap stint-bundle --from-file=bundle.json
 #endregion
+#region nodes
+kubectl apply -f deploy/kubernetes/node.yaml
+kubectl -n stint-node create configmap stint-bundle --from-file=bundle.json
+kubectl -n stint-node rollout status daemonset/stint-node
+#endregion

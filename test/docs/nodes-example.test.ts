@@ -64,10 +64,16 @@ test("the guide to nodes: its configurations are taken, its commands let the nod
   expect(await once(node, "exit")).toEqual([0, null]);
 });
 
-test("the guide's group of machines is taken as it stands", () => {
-  const declared = entrySchema.array().parse(parse(read("test/docs/nodes-group.yaml")).entries);
-  const { entries, problems } = acceptEntries(declared, 1);
+function accepted(file: string) {
+  const { entries, problems } = acceptEntries(entrySchema.array().parse(parse(read(file)).entries), 1);
   expect(problems).toEqual([]);
+  return entries;
+}
+
+test("the guides' groups of machines are taken as they stand", () => {
+  const entries = accepted("test/docs/nodes-group.yaml");
   expect(entries[0]).toMatchObject({ kind: "node", name: "pool", machineName: "k8s:node-name" });
   expect(entries.map(({ kind }) => kind)).toEqual(["node", "runtime", "agent"]);
+  const onNodes = accepted("test/docs/kubernetes-nodes.yaml");
+  expect(onNodes.map(({ selectors }) => selectors[0])).toEqual(["node:group:pool", "node:group:pool"]);
 });

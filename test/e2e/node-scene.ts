@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -63,6 +63,7 @@ export function portOf(daemon: Daemon, name: "nodesPort" | "attestationPort"): n
  * Starts `stint node`, and waits until the broker attends it.
  *
  * @param given.evidence - as in its configuration; absent: a new join token.
+ * @param given.within - the command that starts it, and the user that the command makes it run as.
  */
 export async function startNode(
   daemon: Daemon,
@@ -72,6 +73,7 @@ export async function startNode(
     readonly development?: boolean;
     readonly evidence?: object;
     readonly bundle?: string;
+    readonly within?: { readonly command: readonly string[]; readonly uid: number };
   } = {},
 ): Promise<NodeAgent> {
   const directory = mkdtempSync(join(tmpdir(), "stint-node-"));
@@ -99,7 +101,14 @@ export async function startNode(
       development: given.development ?? true,
     }),
   );
-  const child = spawn(process.execPath, [STINT, "node", "--config", config], { stdio: ["ignore", "inherit", "pipe"] });
+  if (given.within !== undefined) {
+    for (const path of [directory, ...readdirSync(directory).map((base) => join(directory, base))]) {
+      chownSync(path, given.within.uid, given.within.uid);
+    }
+    chmodSync(directory, 0o755);
+  }
+  const [command, ...args] = [...(given.within?.command ?? []), process.execPath, STINT, "node", "--config", config];
+  const child = spawn(command ?? "", args, { stdio: ["ignore", "inherit", "pipe"] });
   const log: LogLine[] = [];
   const waiting = new Set<() => void>();
   const lines = createInterface({ input: child.stderr });

@@ -23,7 +23,7 @@ import { createStint } from "../../src/sdk/runtime/index.ts";
 import { jwkOf } from "../adapters/attestor-oidc/loopback-issuer.ts";
 import { isMissing } from "../conformance/toolchain.ts";
 import type { LogLine } from "../daemon.ts";
-import { manifest } from "../deploy/manifests.ts";
+import { BROKER } from "../deploy/manifests.ts";
 import { forge, rsaSigner, signature } from "../verify/token-forge.ts";
 
 // There is no container runtime here: what one does with an image (layers on one another, a root that is read-only, another user, proc and
@@ -118,9 +118,9 @@ describe.skipIf(isUnable)("the container image", () => {
     const cluster = apiServer();
     const configuration = join(work, "configuration");
     mkdirSync(configuration);
-    writeFileSync(join(configuration, "stint.yaml"), manifest("ConfigMap")["data"]["stint.yaml"]);
+    writeFileSync(join(configuration, "stint.yaml"), BROKER.of("ConfigMap")["data"]["stint.yaml"]);
     writeFileSync(join(configuration, "jwks.json"), JSON.stringify({ keys: [cluster.jwk] }));
-    const pod = manifest("StatefulSet")["spec"].template.spec;
+    const pod = BROKER.of("StatefulSet")["spec"].template.spec;
     const [sockets, stintd] = [pod.initContainers[0], pod.containers[0]];
 
     // One after another, in volumes that both have.
@@ -206,7 +206,7 @@ function start(rootfs: string, configuration: string, commands: readonly (readon
     stdio: ["ignore", "inherit", "pipe"],
     // Any port that is free: other tests run beside this one.
     env: Object.fromEntries(
-      ["HTTP", "OPERATIONS", "BROKER", "ATTESTATION"].map((one) => [`STINT_${one}_LISTEN`, "127.0.0.1:0"]),
+      ["HTTP", "OPERATIONS", "BROKER", "ATTESTATION", "NODES"].map((one) => [`STINT_${one}_LISTEN`, "127.0.0.1:0"]),
     ),
   });
   onTestFinished(() => void child.kill("SIGKILL"));
