@@ -68,7 +68,7 @@ const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly 
     federates_with: ["federatesWith", texts],
   },
   operator: { role: ["role", text] },
-  node: {},
+  node: { machine_name: ["machineName", text], barred_machines: ["barredMachines", texts] },
 };
 /** What a list or a name that was left out stands for: empty, so that the domain says what is missing. */
 const REQUIRED = { agents: [], audiences: [], role: "" } as const;

@@ -25,6 +25,8 @@ export type EntryFlags = {
   readonly receiptKey?: string;
   readonly eventsUrl?: string;
   readonly federatesWith?: readonly string[];
+  readonly machineName?: string;
+  readonly barredMachine?: readonly string[];
   readonly role?: string;
 };
 
@@ -64,6 +66,12 @@ export function addEntryFlags(command: Command): Command {
       "agent, runtime, verifier: a foreign trust domain whose bundle it is given; may be repeated",
       listFlag,
     )
+    .option("--machine-name <kind>", "node: of a group of machines, what tells them apart, e.g. k8s:node-name")
+    .option(
+      "--barred-machine <machine>",
+      "node: a machine of the group that is not believed; may be repeated",
+      listFlag,
+    )
     .addOption(new Option("--role <role>", "operator: what it may do").choices(OPERATOR_ROLES));
 }
 
@@ -90,6 +98,8 @@ export function declaredByFlags(flags: EntryFlags): Declaration {
     receipt_key: flags.receiptKey,
     events_url: flags.eventsUrl,
     federates_with: flags.federatesWith,
+    machine_name: flags.machineName,
+    barred_machines: flags.barredMachine,
     role: flags.role,
   };
   return Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));

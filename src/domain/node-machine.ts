@@ -54,10 +54,14 @@ export function machineIn(entry: RegistrationEntry, attested: ReadonlySet<Select
  * @returns `undefined` where the entry is no group and a machine is named, or the other way round; and of a barred machine
  */
 export function identityOf(entry: RegistrationEntry, machine: Segment | undefined): SpiffeId | undefined {
-  const isGroup = isOfKind(entry, "node") && entry.content.machineName !== undefined;
-  if (isGroup !== (machine !== undefined)) return undefined;
+  if (isGroup(entry) !== (machine !== undefined)) return undefined;
   if (machine === undefined) return entry.spiffeId;
   return isBarred(entry, machine) ? undefined : spiffeIdBelow(entry.spiffeId, machine);
+}
+
+/** Whether an entry is of a group of machines. */
+export function isGroup(entry: RegistrationEntry): boolean {
+  return isOfKind(entry, "node") && entry.content.machineName !== undefined;
 }
 
 function isBarred(entry: RegistrationEntry, machine: Segment): boolean {

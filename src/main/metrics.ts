@@ -1,4 +1,6 @@
 import { createMetrics, type Metrics, type Sample } from "../adapters/metrics-prom/metrics-prom.ts";
+import { isGroup } from "../domain/node-machine.ts";
+import { groupOf, type NodeName } from "../domain/node-name.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
 import type { Core } from "./core.ts";
 import { UPSTREAM_SETTING } from "./open-signer.ts";
@@ -16,9 +18,10 @@ export function metricsOf(core: Core): Metrics {
     denialsInForce: () => core.denyList.list()?.denials.length,
     nodes: () =>
       entries.following.refusal() === undefined
-        ? entries.all().filter((entry) => isOfKind(entry, "node") && !entry.disabled).length
+        ? entries.all().filter((entry) => isOfKind(entry, "node") && !entry.disabled && !isGroup(entry)).length
         : undefined,
-    nodesAttended: () => nodesAttended(core).size,
+    nodesAttended: () => nodesAttended(core, (node) => groupOf(node) === undefined),
+    groupMachinesAttended: () => nodesAttended(core, (node) => groupOf(node) !== undefined),
     replicas: () => store.replicas?.all().length,
     replicasThere: () => store.replicas?.all().filter(({ isAlive }) => isAlive).length,
     standbys: () => core.standbys.all().length,
@@ -95,7 +98,8 @@ function verifierLags({ store, receipts, entries }: Pick<Core, "store" | "receip
 }
 
 /** Here, or at another broker that shares the ledger. */
-function nodesAttended({ machines, store }: Core): ReadonlySet<string> {
+function nodesAttended({ machines, store }: Core, isCounted: (node: NodeName) => boolean): number {
   const elsewhere = store.replicas?.all().filter(({ isAlive }) => isAlive) ?? [];
-  return new Set([...machines.nodes.attended(), ...elsewhere.flatMap(({ report }) => report.nodes)]);
+  const all = new Set([...machines.nodes.attended(), ...elsewhere.flatMap(({ report }) => report.nodes)]);
+  return [...all].filter(isCounted).length;
 }

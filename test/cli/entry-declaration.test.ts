@@ -51,6 +51,10 @@ describe("a declared entry", () => {
     { kind: "runtime", name: "r", selectors, agents: ["a"], openStepsMax: 5 },
     { kind: "verifier", name: "v", selectors, audiences: ["https://mcp.example.org"], maxStalenessSeconds: 15 },
     { kind: "operator", name: "o", selectors, role: "viewer" },
+    {
+      ...{ kind: "node", name: "n", selectors: ["k8s:cluster:prod", "k8s:ns:stint-node"] },
+      ...{ machineName: "k8s:node-name", barredMachines: ["worker-2"] },
+    },
   ];
   test.for(inputs)("of $kind, printed as JSON, can be given back as it is", async (input) => {
     const content = parseEntryContent(input);

@@ -37,6 +37,7 @@ const SOURCES: MetricsSources = {
     denialsInForce: zero,
     nodes: zero,
     nodesAttended: zero,
+    groupMachinesAttended: zero,
     replicas: zero,
     replicasThere: zero,
     standbys: zero,

@@ -11,8 +11,6 @@ import type { EntryContentSchema } from "../../src/gen/stint/v1/entries_pb.js";
 import { Nodes } from "../../src/gen/stint/v1/nodes_pb.js";
 import { Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
-import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
-import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
 import { tlsIdentityOf } from "../../src/sdk/runtime/tls-identity.ts";
 import { openChannel, openTlsChannel, type TlsIdentity } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
@@ -20,7 +18,8 @@ import { encodeNodeReport, NODE_CALLER_KEY } from "../../src/wire/node-message.t
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { AUDIENCE, apiServer, BOUND, ISSUER } from "./api-server.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
-import { FOR_NODES, type NodeAgent, portOf, startNode, uid } from "./node-scene.ts";
+import { parseMetrics, scrape } from "./metrics-text.ts";
+import { FOR_NODES, identityBy, type NodeAgent, portOf, startNode, uid } from "./node-scene.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
 // Goal: one entry stands for all machines of a group and one for an agent on all of them; and what was opened on one machine is nobody's
@@ -51,7 +50,7 @@ beforeAll(async () => {
       const issuer = { issuer: ISSUER, audience: AUDIENCE, single_use: false };
       return {
         ...FOR_NODES,
-        broker: { listen: "127.0.0.1:0" },
+        ...{ broker: { listen: "127.0.0.1:0" }, operations: { listen: "127.0.0.1:0", plain_on_loopback: true } },
         attestation: {
           ...FOR_NODES.attestation,
           oidc: [{ ...issuer, jwks_file: keys, kubernetes_cluster: "prod" }],
@@ -86,13 +85,9 @@ async function started(machine: string): Promise<NodeAgent> {
 
 /** What whoever has the token of a machine gets for it. */
 async function identityOf(machine: string): Promise<TlsIdentity> {
-  const bundle = await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text();
-  const trust = { trustDomain: "example.org", bundle };
   const token = join(daemon.directory, `token-of-${machine}`);
   writeFileSync(token, await tokenOf(machine));
-  const address = `127.0.0.1:${portOf(daemon, "attestationPort")}`;
-  const options = { address, trust, evidence: { oidcTokenFile: token }, entry: "node/pool" };
-  return (await attestRuntime(options, await serverTrustOf(trust, undefined), AbortSignal.timeout(30_000))).identity;
+  return identityBy(daemon, { oidcTokenFile: token }, "node/pool");
 }
 
 function clientsOf(channel: ReturnType<typeof openChannel>) {
@@ -142,6 +137,12 @@ test("two machines of a group have the same entries, each its own name and SPIFF
   const ids = issuances.map(({ spiffeId }) => spiffeId);
   for (const machine of ["worker-1", "worker-2"])
     expect(ids).toContain(`spiffe://example.org/stint/node/pool/${machine}`);
+});
+
+test("its machines are counted by themselves, and not as nodes that are registered", async () => {
+  const metrics = parseMetrics(await scrape(daemon));
+  const counted = ["stint_nodes", "stint_nodes_attended", "stint_group_machines_attended"];
+  expect(counted.map((name) => metrics.get(name))).toEqual([0, 0, 2]);
 });
 
 test("the very same process reaches nothing through another machine of the group: no step, no run, no list", async () => {

@@ -6,6 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stringify } from "yaml";
+import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
+import type { AttestationOptions } from "../../src/sdk/runtime/attestation-options.ts";
+import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
+import type { TlsIdentity } from "../../src/wire/channel.ts";
 import { type Daemon, type LogLine, parseLine, startDaemon } from "../daemon.ts";
 import { STINT } from "../programs.ts";
 import { READ_SEARCH } from "./entries.ts";
@@ -151,6 +155,19 @@ export async function startNode(
 async function joinTokenFor(daemon: Daemon, name: string): Promise<string> {
   using operator = operatorOf(daemon.operatorSocket);
   return (await operator.joinTokens.create({ name })).token;
+}
+
+/** What whoever has such evidence gets of the broker, whoever it is. @param entry - as the attestation names it. */
+export async function identityBy(
+  daemon: Daemon,
+  evidence: AttestationOptions["evidence"],
+  entry?: string,
+): Promise<TlsIdentity> {
+  const bundle = await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text();
+  const trust = { trustDomain: "example.org", bundle };
+  const address = `127.0.0.1:${portOf(daemon, "attestationPort")}`;
+  const options = { address, trust, evidence, ...(entry === undefined ? {} : { entry }) };
+  return (await attestRuntime(options, await serverTrustOf(trust, undefined), AbortSignal.timeout(30_000))).identity;
 }
 
 /** A way to the broker that can be cut and mended. */

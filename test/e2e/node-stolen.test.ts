@@ -21,15 +21,13 @@ import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { Nodes, SvidStreamKind } from "../../src/gen/stint/v1/nodes_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
-import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
-import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
 import { openChannel, openTlsChannel, type TlsIdentity } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
 import { encodeNodeReport, NODE_CALLER_KEY } from "../../src/wire/node-message.ts";
 import type { Daemon } from "../daemon.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
-import { brokerForNodes, type NodeAgent, portOf, startNode } from "./node-scene.ts";
+import { brokerForNodes, identityBy, type NodeAgent, portOf, startNode } from "./node-scene.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
 // Goal: whoever has the identity of a node reaches the steps of that node's machine alone, whatever it says of its callers.
@@ -65,12 +63,7 @@ afterAll(async () => {
 });
 
 async function identityOf(name: string): Promise<TlsIdentity> {
-  const { token: joinToken } = await operator.joinTokens.create({ name });
-  const bundle = await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text();
-  const trust = { trustDomain: "example.org", bundle };
-  const address = `127.0.0.1:${portOf(daemon, "attestationPort")}`;
-  const options = { address, trust, evidence: { joinToken } };
-  return (await attestRuntime(options, await serverTrustOf(trust, undefined), AbortSignal.timeout(30_000))).identity;
+  return identityBy(daemon, { joinToken: (await operator.joinTokens.create({ name })).token });
 }
 
 /** What somebody with the node's key sends, who makes it up. */

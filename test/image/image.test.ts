@@ -2,6 +2,8 @@ import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "nod
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -23,7 +25,7 @@ import { createStint } from "../../src/sdk/runtime/index.ts";
 import { jwkOf } from "../adapters/attestor-oidc/loopback-issuer.ts";
 import { isMissing } from "../conformance/toolchain.ts";
 import type { LogLine } from "../daemon.ts";
-import { BROKER } from "../deploy/manifests.ts";
+import { BROKER, NODE } from "../deploy/manifests.ts";
 import { forge, rsaSigner, signature } from "../verify/token-forge.ts";
 
 // There is no container runtime here: what one does with an image (layers on one another, a root that is read-only, another user, proc and
@@ -114,7 +116,7 @@ describe.skipIf(isUnable)("the container image", () => {
     expect(existsSync(join(rootfs, "bin"))).toBe(false);
   });
 
-  test("is the broker of the manifests, in their pod: on a root that is read-only, in volumes as a cluster makes them", async () => {
+  test("is the broker of the manifests and the node, in their pods: on a root that is read-only, in volumes as a cluster makes them", async () => {
     const cluster = apiServer();
     const configuration = join(work, "configuration");
     mkdirSync(configuration);
@@ -144,9 +146,9 @@ describe.skipIf(isUnable)("the container image", () => {
     );
 
     // As `kubectl exec` enters it.
-    const [node = "", , , , program = ""] = image.config["Entrypoint"] as string[];
+    const [nodejs = "", , , , program = ""] = image.config["Entrypoint"] as string[];
     const socket = "/run/stint/sockets/operator.sock";
-    const operator = [node, program.replace("stintd.js", "stint.js"), "--operator-socket", socket];
+    const operator = [nodejs, program.replace("stintd.js", "stint.js"), "--operator-socket", socket];
     const user = ["--setuid", String(UID), "--setgid", String(UID)];
     const inside = ["--target", String(pid), "--mount", "--pid", "--root", "--wd", ...user];
     const { path, httpHeaders } = stintd.readinessProbe.httpGet;
@@ -180,6 +182,13 @@ describe.skipIf(isUnable)("the container image", () => {
     ).toBe("spiffe://example.org/agent/researcher/run/in-a-pod/step/look-up/1");
 
     expect(operating("-o", "jsonl", "history", "steps")).toContain('"in-a-pod"');
+
+    const node = nodeOf(work, rootfs, { serving, bundle, token: cluster.token(NODE_OF_POD) });
+    await node.said("attended by the broker");
+    const issued = operating("-o", "jsonl", "history", "issuances");
+    expect(issued).toContain(`"spiffe://example.org/stint/node/pool/${NODE_OF_POD.node.name}"`);
+    node.child.kill("SIGTERM");
+    expect(await node.exited).toBe(0);
     process.kill(pid, "SIGTERM");
     expect(await container.exited).toBe(0);
   });
@@ -209,6 +218,50 @@ function start(rootfs: string, configuration: string, commands: readonly (readon
       ["HTTP", "OPERATIONS", "BROKER", "ATTESTATION", "NODES"].map((one) => [`STINT_${one}_LISTEN`, "127.0.0.1:0"]),
     ),
   });
+  return spoken(child);
+}
+
+/** The pod of the DaemonSet, in the host's PID namespace; its addresses are those of a broker on this machine. */
+function nodeOf(
+  work: string,
+  rootfs: string,
+  given: { readonly serving: LogLine; readonly bundle: string; readonly token: string },
+) {
+  const pod = NODE.of("DaemonSet")["spec"].template.spec;
+  const [folder, container] = [pod.initContainers[0], pod.containers[0]];
+  const directories = ["node-configuration", "node-token", "node-sockets"].map((name) => join(work, name));
+  const [configuration = "", token = ""] = directories;
+  for (const directory of directories) mkdirSync(directory);
+  const { nodesPort, attestationPort } = given.serving;
+  const config: string = NODE.of("ConfigMap")
+    ["data"]["node.yaml"].replace("stint.stint.svc:8447", `127.0.0.1:${nodesPort}`)
+    .replace("stint.stint.svc:8446", `127.0.0.1:${attestationPort}`);
+  writeFileSync(join(configuration, "node.yaml"), config);
+  writeFileSync(join(configuration, "bundle.json"), given.bundle);
+  writeFileSync(join(token, "token"), given.token);
+  const { runAsUser, fsGroup } = pod.securityContext;
+  chownSync(join(token, "token"), 0, fsGroup);
+  chmodSync(join(token, "token"), 0o640);
+
+  const quoted = ({ command }: { command: readonly string[] }) => command.map((word) => `'${word}'`).join(" ");
+  const script = [
+    'mount --bind "$0" "$0"',
+    'mount -t proc proc "$0/proc"',
+    'mount --bind /dev "$0/dev"',
+    'mount --bind -o ro "$1" "$0/etc/stint"',
+    'mount -t tmpfs tmpfs "$0/var" && mkdir -p "$0/var/run/secrets/stint"',
+    'mount --bind -o ro "$2" "$0/var/run/secrets/stint"',
+    'mount --bind "$3" "$0/run/stint"',
+    'mount -o remount,bind,ro "$0"',
+    `chroot "$0" ${quoted(folder)}`,
+    `exec setpriv --no-new-privs chroot --userspec=${runAsUser}:${runAsUser} --groups=${fsGroup} "$0" ${quoted(container)}`,
+  ].join(" && ");
+  const isolated = ["--mount", "sh", "-c", script, rootfs, ...directories];
+  return spoken(spawn("unshare", isolated, { stdio: ["ignore", "inherit", "pipe"] }));
+}
+
+/** What a process logs, and how it exits; it ends with the test. */
+function spoken(child: ChildProcess) {
   onTestFinished(() => void child.kill("SIGKILL"));
   const exited = once(child, "exit").then(([status]) => status as number | null);
   const lines: string[] = [];
@@ -236,19 +289,35 @@ async function asked(
   return { status: answer.statusCode ?? 0, body: await text(answer) };
 }
 
-/** The API server of a cluster, as far as it makes tokens for pods of one service account. */
+type Bound = { readonly namespace: string; readonly serviceaccount: { readonly name: string } };
+
+/** What tokens say of the pods that they were projected into. */
+const RUNTIME_POD = {
+  namespace: "agents",
+  pod: { name: "flow-0", uid: "3b0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9" },
+  serviceaccount: { name: "flow", uid: "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798" },
+};
+const NODE_OF_POD = {
+  namespace: "stint-node",
+  node: { name: "worker-2", uid: "58456cb0-dd00-45ed-b797-5578fdceaced" },
+  pod: { name: "stint-node-x7k2p", uid: "7c0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9" },
+  serviceaccount: { name: "stint-node", uid: "24ee3fa4-a7e2-420f-9f9a-dbc4507c3798" },
+};
+
+/** The API server of a cluster, as far as it makes tokens for pods. */
 function apiServer() {
   const key = { ...rsaSigner("cluster"), algorithm: "RS256" };
   const now = Math.floor(Date.now() / 1_000);
   const claims = {
     ...{ iss: "https://kubernetes.default.svc.cluster.local", aud: ["https://stint.stint.svc:8443"] },
-    ...{ iat: now, nbf: now, exp: now + 600, sub: "system:serviceaccount:agents:flow" },
-    "kubernetes.io": {
-      namespace: "agents",
-      pod: { name: "flow-0", uid: "3b0b6a3c-3f0e-4f0c-8a66-1f0f2d0ab0a9" },
-      serviceaccount: { name: "flow", uid: "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798" },
-    },
+    ...{ iat: now, nbf: now, exp: now + 600 },
   };
   const header = JSON.stringify({ alg: "RS256", kid: key.kid });
-  return { jwk: jwkOf(key), token: () => forge(header, JSON.stringify(claims), signature(key, "RS256")) };
+  return {
+    jwk: jwkOf(key),
+    token(bound: Bound = RUNTIME_POD) {
+      const sub = `system:serviceaccount:${bound.namespace}:${bound.serviceaccount.name}`;
+      return forge(header, JSON.stringify({ ...claims, sub, "kubernetes.io": bound }), signature(key, "RS256"));
+    },
+  };
 }

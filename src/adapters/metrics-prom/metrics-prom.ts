@@ -30,9 +30,10 @@ export type MetricsSources = {
   readonly ledgerCommits: () => number;
   readonly watchers: () => number;
   readonly denialsInForce: () => number | undefined;
-  /** Entries of nodes in force. */
+  /** Entries of nodes in force, each of one machine: of a group nobody here knows how many it has. */
   readonly nodes: () => number | undefined;
   readonly nodesAttended: () => number;
+  readonly groupMachinesAttended: () => number;
   /** Brokers that share the ledger, in the last week; `undefined`: it is shared with nobody. */
   readonly replicas: () => number | undefined;
   readonly replicasThere: () => number | undefined;
@@ -123,8 +124,17 @@ export function createMetrics(sources: MetricsSources): Metrics {
   const ofTold =
     "Denials in the list that verifiers are told, which is swept once a minute; NaN before any has asked for it.";
   gauge("stint_denials_in_force", ofTold, sources.denialsInForce);
-  gauge("stint_nodes", "Machines without a broker that are registered and not disabled.", sources.nodes);
+  gauge(
+    "stint_nodes",
+    "Machines without a broker that are registered and not disabled; those of groups are not counted.",
+    sources.nodes,
+  );
   gauge("stint_nodes_attended", "Those whose agent is connected.", sources.nodesAttended);
+  gauge(
+    "stint_group_machines_attended",
+    "Machines of groups of nodes whose agent is connected.",
+    sources.groupMachinesAttended,
+  );
   gauge("stint_replicas", "Brokers that share the ledger, or did in the last week.", sources.replicas);
   gauge("stint_replicas_there", "Those whose lease stands.", sources.replicasThere);
   gauge("stint_standbys", "Warm standbys that follow the ledger.", sources.standbys);
