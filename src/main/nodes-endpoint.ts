@@ -7,7 +7,7 @@ import { BrokerError, invalidField } from "../domain/errors.ts";
 import { identityOf } from "../domain/node-machine.ts";
 import { type NodeName, nodeNameOf, partsOfNodeName } from "../domain/node-name.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
-import { infrastructureNameOf } from "../domain/spiffe-id.ts";
+import { infrastructureNameOf, type SpiffeId } from "../domain/spiffe-id.ts";
 import { decodeNodeReport, NODE_CALLER_KEY } from "../wire/node-message.ts";
 import { type SvidEndpointParts, serveBySvid } from "./svid-endpoint.ts";
 
@@ -44,15 +44,18 @@ export async function startNodesEndpoint(
     },
     given,
   );
+  function isBelieved(node: NodeName): boolean {
+    const { entry: name, machine } = partsOfNodeName(node);
+    const entry = entries.byName("node", name);
+    return entry !== undefined && !entry.disabled && identityOf(entry, machine) !== undefined;
+  }
   // Of a node that is no longer registered nothing is believed any more, and nothing waits for its return.
   const unfollow = entries.onChange(() => {
-    for (const node of machines.nodes.attended()) {
-      const { entry: name, machine } = partsOfNodeName(node);
-      const entry = entries.byName("node", name);
-      if (entry === undefined || entry.disabled || identityOf(entry, machine) === undefined) {
-        machines.nodes.dismiss(node);
-      }
-    }
+    for (const node of machines.nodes.attended()) if (!isBelieved(node)) machines.nodes.dismiss(node);
+    endpoint.drop(({ spiffeId }) => {
+      const node = nodeNamed(spiffeId);
+      return node !== undefined && !isBelieved(node);
+    });
   });
   stops.push(async () => {
     unfollow();
@@ -62,9 +65,14 @@ export async function startNodesEndpoint(
 }
 
 function nodeOf({ identity }: TlsPeer): NodeName {
-  const named = infrastructureNameOf(identity.spiffeId);
-  if (named?.kind !== "node") throw notANode();
-  return nodeNameOf(named.name, named.machine);
+  const node = nodeNamed(identity.spiffeId);
+  if (node === undefined) throw notANode();
+  return node;
+}
+
+function nodeNamed(spiffeId: SpiffeId): NodeName | undefined {
+  const named = infrastructureNameOf(spiffeId);
+  return named?.kind === "node" ? nodeNameOf(named.name, named.machine) : undefined;
 }
 
 function notANode(): BrokerError {

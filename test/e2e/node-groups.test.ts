@@ -3,6 +3,7 @@ import { createPrivateKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Channel, connectivityState } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
 import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
@@ -247,7 +248,19 @@ test("a machine that is barred is let go at once, with the steps of its processe
   const pid = { executor: { executor: { case: "pid", value: executor.pid } } };
   const [lost, kept] = [await openedAt(two, pid), await openedAt(one, pid)];
   const { entry } = await operator.entries.get({ entry: "node/pool" });
+  const [barred, other] = await Promise.all(
+    ["worker-2", "worker-3"].map(async (machine) => {
+      const channel = openTlsChannel(`tcp://127.0.0.1:${portOf(daemon, "nodesPort")}`, await identityOf(machine));
+      // Nobody vouches for a process: the connection is what is wanted.
+      await expect(clientsOf(channel).callers.whoAmI({})).rejects.toMatchObject({ reason: "NO_IDENTITY" });
+      return channel;
+    }),
+  );
+  const isUp = (channel: Channel | undefined) => channel?.getConnectivityState(false) === connectivityState.READY;
+  expect([isUp(barred), isUp(other)]).toEqual([true, true]);
   await operator.entries.update({ entry: entry?.entryId ?? "", content: pool(["worker-2"]) });
+  await expect.poll(() => isUp(barred)).toBe(false);
+  expect(isUp(other)).toBe(true);
   await expect.poll(() => stateOf(lost)).toBe(StepState.ABANDONED);
   await expect(openedAt(two)).rejects.toMatchObject({ reason: "NO_IDENTITY" });
   expect(await stateOf(kept)).toBe(StepState.OPEN);
