@@ -1,4 +1,4 @@
-import type { Segment } from "./spiffe-id.ts";
+import { isSegment, type Segment } from "./spiffe-id.ts";
 
 declare const checked: unique symbol;
 
@@ -8,6 +8,13 @@ export type NodeName = string & { readonly [checked]: "node" };
 /** @param machine - of an entry that is a group: which of its machines. */
 export function nodeNameOf(entry: Segment, machine: Segment | undefined): NodeName {
   return (machine === undefined ? entry : `${entry}/${machine}`) as NodeName;
+}
+
+/** @returns `undefined` for what is no node's name */
+export function parseNodeName(value: unknown): NodeName | undefined {
+  const parts = typeof value === "string" ? value.split("/") : [];
+  const isName = parts.length >= 1 && parts.length <= 2 && parts.every(isSegment);
+  return isName ? (parts.join("/") as NodeName) : undefined;
 }
 
 /** The name of the node's entry, and of a machine of a group the machine's. */

@@ -1,9 +1,9 @@
-import { isSegment, type Segment } from "./spiffe-id.ts";
+import { type NodeName, parseNodeName } from "./node-name.ts";
 
 /** What one of the brokers that share a ledger says of itself to the others. It is recorded nowhere, and goes with the broker's lease. */
 export type ReplicaReport = {
   /** The nodes whose agents are there. */
-  readonly nodes: readonly Segment[];
+  readonly nodes: readonly NodeName[];
   /** Absent: it has not said. */
   readonly receipts?: ReceiptReport;
 };
@@ -32,13 +32,9 @@ export function replicaReportFrom(value: unknown): ReplicaReport {
   const { nodes, receipts } = membersOf(value);
   const known = receiptReportFrom(receipts);
   return {
-    nodes: Array.isArray(nodes) ? nodes.filter(isName) : [],
+    nodes: Array.isArray(nodes) ? nodes.flatMap((one) => parseNodeName(one) ?? []) : [],
     ...(known === undefined ? {} : { receipts: known }),
   };
-}
-
-function isName(value: unknown): value is Segment {
-  return typeof value === "string" && isSegment(value);
 }
 
 /** Of a part that is not understood nothing is believed. */

@@ -1,5 +1,5 @@
+import type { NodeName } from "../domain/node-name.ts";
 import { isRemote, nodeOfProcess, type ProcessIdentity } from "../domain/process.ts";
-import type { Segment } from "../domain/spiffe-id.ts";
 import type { Machine, Replicas } from "../ports/replicas.ts";
 
 /**
@@ -23,7 +23,7 @@ export function chargesAmong(replicas: Replicas | undefined): Charges {
   const { own, all, leads } = replicas;
 
   /** A node is at one of them, or its processes are the leader's to wait for. */
-  function seesThrough(node: Segment): boolean {
+  function seesThrough(node: NodeName): boolean {
     const attending = all().filter(({ isAlive, report }) => isAlive && report.nodes.includes(node));
     return attending.length === 0 ? leads() : attending.some(({ name }) => name === own);
   }

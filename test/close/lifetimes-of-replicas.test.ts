@@ -2,9 +2,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createKnownReplicas, type KnownReplicas } from "../../src/adapters/ledger-sqlite/known-replicas.ts";
 import { keepLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
+import type { NodeName } from "../../src/domain/node-name.ts";
 import { formatProcess, processOfNode } from "../../src/domain/process.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
-import type { Segment } from "../../src/domain/spiffe-id.ts";
 import type { OpenedStep, Step } from "../../src/domain/step.ts";
 import type { Machine } from "../../src/ports/replicas.ts";
 import { done, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
@@ -14,7 +14,7 @@ import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
 const HERE: Machine = { bootId: "boot", pidNamespace: "4026531836" };
 const THERE: Machine = { bootId: "another boot", pidNamespace: "4026531836" };
-const NODE = "build-7" as Segment;
+const NODE = "build-7" as NodeName;
 
 let world: World;
 let agent: RegistrationEntry;
