@@ -13,6 +13,8 @@ export type TcpGate = {
   set(mode: "through" | "down" | "holding" | "losing", from?: string): void;
   /** Resolves once an answer is held back. */
   readonly held: () => Promise<void>;
+  /** Resolves once a question is lost. */
+  readonly lost: () => Promise<void>;
   close(): Promise<void>;
 };
 
@@ -21,6 +23,7 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
   let mode: Parameters<TcpGate["set"]>[0] = "through";
   const all = new Set<Socket>();
   const waiting = new Set<() => void>();
+  const losing = new Set<() => void>();
   let heldBack: (() => void)[] = [];
   let marker = "";
 
@@ -38,8 +41,10 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
       // What was asked under another mode does not count.
       isMarked = (isMarked && markedIn === mode) || part.includes(marker);
       markedIn = mode;
-      if (mode === "losing" && isMarked) near.destroy();
-      else far.write(part);
+      if (mode !== "losing" || !isMarked) return void far.write(part);
+      near.destroy();
+      for (const resolve of losing) resolve();
+      losing.clear();
     });
     /** Whatever comes back, in its order. */
     function back(act: () => void): void {
@@ -67,6 +72,7 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
       else heldBack = [];
     },
     held: () => (heldBack.length > 0 ? Promise.resolve() : new Promise((resolve) => void waiting.add(resolve))),
+    lost: () => new Promise((resolve) => void losing.add(resolve)),
     async close() {
       for (const socket of all) socket.destroy();
       server.close();
