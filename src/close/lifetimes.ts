@@ -3,7 +3,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { permits, REASON_OF_STATE, type Step } from "../domain/step.ts";
 import { createTally } from "../domain/tally.ts";
 import { microsOf, type UnixMicros } from "../domain/time.ts";
-import { chargesAmong } from "../follow/charge.ts";
+import { type Charges, chargesAmong } from "../follow/charge.ts";
 import { createOpenSteps, type StepChange } from "../follow/open-steps.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
@@ -11,7 +11,6 @@ import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { CloseAct } from "../ports/ledger-acts.ts";
 import type { ProjectionReads } from "../ports/ledger-reads.ts";
-import type { Replicas } from "../ports/replicas.ts";
 
 /**
  * Ends the steps that end by themselves: by expiry, lease, hold, or with the executor's process. A step that nobody
@@ -31,7 +30,7 @@ export type LifetimesPorts = {
   readonly projections: Pick<ProjectionReads, "openSteps">;
   readonly processes: Pick<ProcessWatch, "watch">;
   /** Absent: the ledger is shared with nobody. */
-  readonly replicas?: Replicas | undefined;
+  readonly charges?: Charges;
   readonly clock: Clock;
   readonly failed: (error: unknown) => void;
 };
@@ -53,7 +52,7 @@ const EXECUTOR_GRACE_MS = 500;
  * @throws BrokerError LEDGER_UNAVAILABLE
  */
 export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
-  const { clock } = ports;
+  const { clock, charges: charge = chargesAmong(undefined) } = ports;
   const { value, through } = await ports.projections.openSteps();
   const open = createOpenSteps(value);
   const tracked = new Map<string, Tracked>();
@@ -106,8 +105,6 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     else one.timers.set(timer, cancel);
   }
 
-  const charge = chargesAmong(ports.replicas);
-
   const until = (instant: UnixMicros) => Math.max(0, Math.ceil((instant - clock.now()) / 1_000));
 
   function setLease({ stepId, leaseExpiresAt, state }: Step): void {
@@ -142,6 +139,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     // An event that failed half-way is taken again, so the step may be tracked already.
     forget(step);
     tracked.set(step.stepId, { step, timers: new Map() });
+    charge.heard(step);
     takeCharge(step);
   }
 
@@ -155,7 +153,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
 
   /** Sets the timers that are this broker's to set, and takes off those that are not. */
   function takeCharge(step: Step): void {
-    const { stepId, executor } = step;
+    const { stepId } = step;
     watchExecutor(step);
     const kind = charge.of(step);
     if (kind === "another's") {
@@ -166,7 +164,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     setLease(step);
     // Who held it was connected to a broker that is gone, and would hold it elsewhere by now.
     if (kind === "orphan" && step.held) end(stepId, "hold");
-    else if (executor.kind !== "any" && charge.isOrphan(executor.process)) end(stepId, "executor");
+    else if (charge.isOrphaned(step)) end(stepId, "executor");
   }
 
   function executorGone(stepId: string): void {
@@ -189,6 +187,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     else if (one !== undefined) {
       const before = one.step;
       one.step = step;
+      if (before.keeper !== step.keeper) charge.heard(step);
       if (before.keeper !== step.keeper) takeCharge(step);
       if (before.leaseExpiresAt !== step.leaseExpiresAt) setLease(step);
       // The caller that recorded the hold calls `hold` next; if it is gone meanwhile, this timer ends the step.
@@ -207,8 +206,8 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     for (const one of open.take(committed)) change(one);
   };
   const following = ports.ledger.follow({ name: "lifetimes of steps", take }, through);
-  const stopReplicas = ports.replicas?.onChange(() => {
-    for (const { step } of [...tracked.values()]) takeCharge(step);
+  const stopCharges = charge.onChange((isConcerned) => {
+    for (const { step } of [...tracked.values()]) if (isConcerned(step)) takeCharge(step);
   });
 
   return {
@@ -237,7 +236,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     },
     stop() {
       following.end();
-      stopReplicas?.();
+      stopCharges();
       for (const { step } of tracked.values()) forget(step);
     },
   };

@@ -5,14 +5,13 @@ import { isRiskier, type RiskLevel, type RiskScope, riskScopesOf } from "../doma
 import { factScopesOf } from "../domain/run-facts.ts";
 import { hasExpired } from "../domain/step.ts";
 import { microsOf, type UnixSeconds } from "../domain/time.ts";
-import { chargesAmong } from "../follow/charge.ts";
+import { type Charges, chargesAmong } from "../follow/charge.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { Committed, Following, InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { PolicyReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
-import type { Replicas } from "../ports/replicas.ts";
 import { type Cause, type CauseKey, createCauses, type Due, type JudgedSoFar } from "./causes.ts";
 
 /** Judges open steps anew whenever something changes that decides about them, and closes what is not permitted any more. */
@@ -38,7 +37,7 @@ export type ReassessPorts = Omit<JudgeStepsPorts, "clock"> & {
   readonly policiesFollowing: Pick<Following, "reached">;
   readonly entries: Pick<EntryDirectory, "byId">;
   /** Absent: the ledger is shared with nobody. */
-  readonly replicas?: Replicas | undefined;
+  readonly charges?: Charges;
   readonly recorded: Pick<PolicyReads, "risks">;
   /** Waits until steps that were closed have ended for verifiers too. */
   readonly inForce: InForce;
@@ -64,9 +63,8 @@ const BEHIND_MS = 15_000;
  * @throws BrokerError LEDGER_UNAVAILABLE, NOT_SERVING
  */
 export async function keepReassessing(ports: ReassessPorts): Promise<Reassessment> {
-  const { clock, stepDirectory } = ports;
+  const { clock, stepDirectory, charges: charge = chargesAmong(undefined) } = ports;
   const through = stepDirectory.following.position();
-  const charge = chargesAmong(ports.replicas);
   /** Each broker judges the steps that it keeps: it alone can read whom they work for. */
   const ownOpen = () => stepDirectory.open().filter((step) => charge.of(step) !== "another's");
   const causes = createCauses();

@@ -74,13 +74,14 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   const queue = createEndingQueue();
   const blind = new Map<string, Promise<unknown>>();
   const charges = chargesAmong(ports.replicas);
-  const chargeOf = ({ exchange }: KeptExchange) => charges.of({ keeper: exchange.replica });
+  const chargeOf = ({ exchange }: KeptExchange) => charges.of(inChargeOf(exchange));
   let isStopped = false;
 
   function keep(exchange: KeptExchange["exchange"]): void {
     // An event that failed half-way is taken again, so the exchange may be kept already.
     const one = kept.add(exchange, exchange.state === "unknown" ? clock.now() : undefined);
     if (one === undefined) return;
+    charges.heard({ ...inChargeOf(exchange), executor: { kind: "any" } });
     one.unfollow = ports.stepDirectory.followStep(exchange.stepId, (step) => closed(one, step));
     awaitExpiry(one);
   }
@@ -264,7 +265,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   }
   takeOver("own");
   takeOver("orphan");
-  const stopReplicas = ports.replicas?.onChange(() => takeOver("orphan"));
+  const stopCharges = charges.onChange(() => takeOver("orphan"));
 
   return {
     following,
@@ -311,7 +312,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     stop() {
       isStopped = true;
       following.end();
-      stopReplicas?.();
+      stopCharges();
       for (const one of kept.all()) {
         one.unfollow();
         one.cancelRetry();
@@ -319,6 +320,11 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
       }
     },
   };
+}
+
+/** Each has a broker of its own that looks after it, whatever looks after the step. */
+function inChargeOf({ exchangeId, replica }: KeptExchange["exchange"]) {
+  return { stepId: exchangeId, ...(replica === undefined ? {} : { keeper: replica }) };
 }
 
 function keyOf(stepId: string, target: string): string {

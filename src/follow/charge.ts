@@ -1,5 +1,7 @@
 import type { NodeName } from "../domain/node-name.ts";
 import { isRemote, nodeOfProcess, type ProcessIdentity } from "../domain/process.ts";
+import type { Step } from "../domain/step.ts";
+import type { Cancel } from "../ports/clock.ts";
 import type { Machine, Replicas } from "../ports/replicas.ts";
 
 /**
@@ -8,19 +10,37 @@ import type { Machine, Replicas } from "../ports/replicas.ts";
  */
 export type Charge = "own" | "another's" | "orphan";
 
+type Kept = Pick<Step, "stepId" | "keeper">;
+type Executed = Pick<Step, "stepId" | "executor">;
+
+/** For all that look after steps in one broker. */
 export type Charges = {
-  /** @param whose - the broker that keeps a step, or has what a secret of another system is ended by. */
-  of(whose: { readonly keeper?: string | undefined }): Charge;
+  of(step: Kept): Charge;
+  /** Has been told of a step, or of a new keeper: who is to look after it was there then, and counts as there until it was looked since. */
+  heard(step: Kept & Executed): void;
   /** Whether this broker is to look whether a process lives. */
   sees(process: ProcessIdentity): boolean;
-  /** Whether no broker is there that could see a process. */
-  isOrphan(process: ProcessIdentity): boolean;
+  /** Whether no broker is there that could see the process that executes a step. */
+  isOrphaned(step: Executed): boolean;
+  /** Calls when charges may have changed, with a test for the steps whose; ends with the returned function. */
+  onChange(listener: (isConcerned: (step: Kept) => boolean) => void): Cancel;
 };
 
 /** @param replicas - absent: the ledger is shared with nobody, and every step is `own`. */
 export function chargesAmong(replicas: Replicas | undefined): Charges {
-  if (replicas === undefined) return { of: () => "own", sees: () => true, isOrphan: () => false };
+  if (replicas === undefined) {
+    const nobody = () => undefined;
+    return { of: () => "own", heard: nobody, sees: () => true, isOrphaned: () => false, onChange: () => nobody };
+  }
   const { own, all, leads } = replicas;
+  /** Steps of brokers that were gone, or had not come, when it was looked last. */
+  let unsure = new Set<string>();
+  const isThere = (keeper: string | undefined) => all().some((one) => one.name === keeper && one.isAlive);
+  const isSeen = (process: ProcessIdentity) =>
+    isRemote(process) ||
+    nodeOfProcess(process) !== undefined ||
+    all().some(({ machine, isAlive }) => isAlive && isOn(machine, process));
+  const isUnseen = ({ executor }: Executed) => executor.kind !== "any" && !isSeen(executor.process);
 
   /** A node is at one of them, or its processes are the leader's to wait for. */
   function seesThrough(node: NodeName): boolean {
@@ -29,19 +49,27 @@ export function chargesAmong(replicas: Replicas | undefined): Charges {
   }
 
   return {
-    of({ keeper }) {
+    of({ stepId, keeper }) {
       if (keeper === own) return "own";
-      const isKept = all().some(({ name, isAlive }) => name === keeper && isAlive);
-      return isKept || !leads() ? "another's" : "orphan";
+      return isThere(keeper) || unsure.has(stepId) || !leads() ? "another's" : "orphan";
+    },
+    heard(step) {
+      const isKept = step.keeper === own || isThere(step.keeper);
+      if (!isKept || isUnseen(step)) unsure.add(step.stepId);
     },
     sees(process) {
       const node = nodeOfProcess(process);
       if (node !== undefined) return seesThrough(node);
       return isRemote(process) || all().some(({ name, machine }) => name === own && isOn(machine, process));
     },
-    isOrphan(process) {
-      if (isRemote(process) || nodeOfProcess(process) !== undefined) return false;
-      return !all().some(({ machine, isAlive }) => isAlive && isOn(machine, process));
+    isOrphaned: (step) => !unsure.has(step.stepId) && isUnseen(step),
+    onChange(listener) {
+      return replicas.onLook((isChanged) => {
+        const before = unsure;
+        unsure = new Set();
+        if (isChanged) listener(() => true);
+        else if (before.size > 0) listener(({ stepId }) => before.has(stepId));
+      });
     },
   };
 }

@@ -10,6 +10,7 @@ import { keepReplicasTold, type ReportPorts } from "../close/report-to-replicas.
 import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
 import { type EndingsPorts, keepEndings } from "../exchange/endings.ts";
+import { chargesAmong } from "../follow/charge.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
 import type { StepProcessesPorts } from "../follow/step-processes.ts";
 import { keepToolDirectory } from "../follow/tool-directory.ts";
@@ -73,11 +74,12 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     entries,
     inForce: reachedBy(entries.following, stepDirectory.following, notifier.following, ...frontEnds),
   });
-  const lifetimes = await keepLifetimes({ ...ports, ledger, projections, replicas: store.replicas });
+  const charges = chargesAmong(store.replicas);
+  const lifetimes = await keepLifetimes({ ...ports, ledger, projections, charges });
   closers.push(() => lifetimes.stop());
   const reassessment = await keepReassessing({
     ...ports,
-    replicas: store.replicas,
+    charges,
     ledger,
     steps,
     stepDirectory,

@@ -31,7 +31,7 @@ export async function openSignals(
     onDenied(listener) {
       const end = ports.onDenied(listener);
       // Whoever pushes from now on begins with what another broker has left.
-      const endLeading = replicas?.onChange(listener);
+      const endLeading = replicas?.onLook((isChanged) => isChanged && listener());
       return () => {
         end();
         endLeading?.();

@@ -24,8 +24,11 @@ export type Replicas = {
   leader(): string;
   /** Whether it is this one. */
   leads(): boolean;
-  /** Calls whenever one of them comes, its lease lapses, or a node goes from one to another; ends with the returned function. */
-  onChange(listener: () => void): Cancel;
+  /**
+   * Calls each time that it was looked who is there, every few seconds, with whether somebody has come, a lease has lapsed, or a node is at another. What was
+   * known of the ledger by then was recorded before the look. Ends with the returned function.
+   */
+  onLook(listener: (isChanged: boolean) => void): Cancel;
   /** Tells the others this of this one. Whoever can't be told now is told with the next renewal of the lease. */
   report(report: ReplicaReport): void;
   /** Calls whenever one of them has said something new of itself, or its lease has lapsed; ends with the returned function. */

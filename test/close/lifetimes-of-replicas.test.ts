@@ -6,6 +6,7 @@ import type { NodeName } from "../../src/domain/node-name.ts";
 import { formatProcess, processOfNode } from "../../src/domain/process.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { OpenedStep, Step } from "../../src/domain/step.ts";
+import { chargesAmong } from "../../src/follow/charge.ts";
 import type { Machine } from "../../src/ports/replicas.ts";
 import { done, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
@@ -58,7 +59,7 @@ async function start(name: "a" | "b"): Promise<Lifetimes> {
         return () => void watched[name].delete(formatProcess(process));
       },
     },
-    replicas: known[name],
+    charges: chargesAmong(known[name]),
     clock: world.clock,
     failed(error) {
       throw error;
@@ -163,5 +164,30 @@ test("a process behind a node is watched where the node is, and by the first of 
   expect(await stateOf(step)).toBe("OPEN");
   watched.a.get(formatProcess(process))?.();
   await pass(10_000);
+  expect(await stateOf(step)).toBe("ABANDONED");
+});
+
+test("what one opens that has only just come is not ended by another, which has not looked since who is there", async () => {
+  tell({ a: true, b: false });
+  await start("a");
+  const step = await open("b");
+  await hold(step, "b", await start("b"));
+  await pass(1_000);
+  expect(await stateOf(step)).toBe("OPEN");
+  tell({ a: true, b: true });
+  await pass(60_000);
+  expect(await stateOf(step)).toBe("OPEN");
+});
+
+test("what one opened that is gone by the next look is ended then", async () => {
+  tell({ a: true, b: false });
+  await start("a");
+  const step = await open("b");
+  await hold(step, "b", await start("b"));
+  for (const lifetimes of running.splice(1)) lifetimes.stop();
+  await pass(1_000);
+  expect(await stateOf(step)).toBe("OPEN");
+  tell({ a: true, b: false });
+  await pass(1);
   expect(await stateOf(step)).toBe("ABANDONED");
 });

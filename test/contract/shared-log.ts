@@ -1,5 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { leafHash } from "../../src/domain/merkle-tree.ts";
+import type { NodeName } from "../../src/domain/node-name.ts";
+import { NO_REPORT } from "../../src/domain/replica-report.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
 import type { EventRow } from "../../src/ports/ledger-reads.ts";
 import type { LogTurn, SharedLog } from "../../src/ports/shared-log.ts";
@@ -207,8 +209,8 @@ export function sharedLogContract(openScene: () => Promise<SharedLogScene>): voi
   test("a lease stands for as long as it is renewed, and lapses by the log's clock", async () => {
     const [a, b, { pass }] = await two();
     const aliveOf = (all: Awaited<ReturnType<SharedLog["beat"]>>) => all.map(({ name, isAlive }) => [name, isAlive]);
-    await b.log.beat();
-    const both = await a.log.beat();
+    await b.log.beat(NO_REPORT);
+    const both = await a.log.beat(NO_REPORT);
     expect(aliveOf(both)).toEqual([
       ["a", true],
       ["b", true],
@@ -216,40 +218,66 @@ export function sharedLogContract(openScene: () => Promise<SharedLogScene>): voi
     expect(both.map(({ machine }) => machine)).toEqual([machineOf("a"), machineOf("b")]);
     for (let passed = 0; passed < 9_000; passed += 3_000) {
       await pass(3_000);
-      expect(aliveOf(await a.log.beat())).toContainEqual(["b", true]);
+      expect(aliveOf(await a.log.beat(NO_REPORT))).toContainEqual(["b", true]);
     }
     await pass(3_000);
-    expect(aliveOf(await a.log.beat())).toEqual([
+    expect(aliveOf(await a.log.beat(NO_REPORT))).toEqual([
       ["a", true],
       ["b", false],
     ]);
-    await b.log.beat();
-    expect(aliveOf(await a.log.beat())).toContainEqual(["b", true]);
+    await b.log.beat(NO_REPORT);
+    expect(aliveOf(await a.log.beat(NO_REPORT))).toContainEqual(["b", true]);
+  });
+
+  test("what one says of itself is told to the others, and is what they find", async () => {
+    const [a, b] = await two();
+    const told: string[] = [];
+    b.log.onReported(() => void told.push("b"));
+    await b.log.beat(NO_REPORT);
+    const report = {
+      nodes: ["build-7", "pool/worker-1"] as NodeName[],
+      receipts: {
+        through: 7,
+        verifiers: [{ entryId: "entry_1", applied: 5, isConnected: true }],
+        unknown: ["entry_2"],
+      },
+    };
+    const reports = [{ nodes: [] }, report];
+    await expect
+      .poll(async () => {
+        // Whoever begins to listen may be told of what was before.
+        await a.log.beat(reports.reverse()[0] ?? NO_REPORT);
+        return told.includes("b");
+      })
+      .toBe(true);
+    await a.log.beat(report);
+    const [ofA, ofB] = await b.log.replicas();
+    expect([ofA?.report, ofB?.report]).toEqual([report, NO_REPORT]);
   });
 
   test("a lease that lapsed while nobody was watching has not lapsed", async () => {
     const [a, b, { pass }] = await two();
-    await a.log.beat();
-    await b.log.beat();
+    await a.log.beat(NO_REPORT);
+    await b.log.beat(NO_REPORT);
     await pass(60_000);
-    expect((await a.log.beat()).map(({ isAlive }) => isAlive)).toEqual([true, true]);
+    expect((await a.log.beat(NO_REPORT)).map(({ isAlive }) => isAlive)).toEqual([true, true]);
     for (const ms of [4_000, 4_000, 4_000]) {
       await pass(ms);
-      await a.log.beat();
+      await a.log.beat(NO_REPORT);
     }
-    expect((await a.log.beat()).map(({ isAlive }) => isAlive)).toEqual([true, false]);
+    expect((await a.log.beat(NO_REPORT)).map(({ isAlive }) => isAlive)).toEqual([true, false]);
   });
 
   test("a name is one broker's for as long as its lease stands, whoever comes with another data directory", async () => {
     const [a, , opened] = await two();
-    await a.log.beat();
+    await a.log.beat(NO_REPORT);
     const other = await opened.open("a", "another directory");
-    await expect(other.log.beat()).rejects.toMatchObject({ code: "NOT_SERVING" });
+    await expect(other.log.beat(NO_REPORT)).rejects.toMatchObject({ code: "NOT_SERVING" });
     const again = await opened.open("a");
-    await again.log.beat();
+    await again.log.beat(NO_REPORT);
     await opened.pass(11_000);
-    await other.log.beat();
-    await expect(a.log.beat()).rejects.toMatchObject({ code: "NOT_SERVING" });
+    await other.log.beat(NO_REPORT);
+    await expect(a.log.beat(NO_REPORT)).rejects.toMatchObject({ code: "NOT_SERVING" });
   });
 
   test("the instant of a turn is the log's", async () => {
@@ -273,7 +301,7 @@ export function sharedLogContract(openScene: () => Promise<SharedLogScene>): voi
     await expect(a.log.take()).rejects.toMatchObject(REFUSED);
     await expect(a.log.read(0, 1)).rejects.toMatchObject(REFUSED);
     await expect(a.log.newestSnapshot()).rejects.toMatchObject(REFUSED);
-    await expect(a.log.beat()).rejects.toMatchObject(REFUSED);
+    await expect(a.log.beat(NO_REPORT)).rejects.toMatchObject(REFUSED);
     await expect(a.log.chunks.read(1, 0)).rejects.toMatchObject(REFUSED);
     // The turn of one that is gone is nobody's, and nothing of it is in the log.
     expect(await appended(await b.log.take(), 1)).toBe("appended");

@@ -1,5 +1,6 @@
 import { BrokerError } from "../../src/domain/errors.ts";
 import { EMPTY_RANGE, rootOf } from "../../src/domain/merkle-tree.ts";
+import { replicaReportFrom } from "../../src/domain/replica-report.ts";
 import type { Cancel, Clock } from "../../src/ports/clock.ts";
 import type { Head } from "../../src/ports/ledger.ts";
 import type { EventRow } from "../../src/ports/ledger-reads.ts";
@@ -62,8 +63,11 @@ export function memoryLogDatabase(ports: {
   const cursorKey = randomness.bytes(32);
   const events: EventRow[] = [];
   const chunks = new Map<number, Map<number, Uint8Array>>();
-  const leases = new Map<string, LogClient & { readonly seenMs: number }>();
-  const clients = new Set<{ readonly way: LogWay; readonly tell: () => void }>();
+  const leases = new Map<string, LogClient & { readonly seenMs: number; readonly report: string }>();
+  const clients = new Set<{
+    readonly way: LogWay;
+    readonly tell: Readonly<Record<"appended" | "reported", () => void>>;
+  }>();
   let head: Head = { epoch: "", sequence: 0, rootHash: rootOf(EMPTY_RANGE) };
   let holder: Claim | undefined;
   let waiting: readonly Claim[] = [];
@@ -116,13 +120,11 @@ export function memoryLogDatabase(ports: {
       return seen.length === 0 ? undefined : Math.max(...seen);
     },
     connect(own, way = openWay()) {
-      const listeners: (() => void)[] = [];
-      const client = {
-        way,
-        tell() {
-          for (const listener of listeners) listener();
-        },
+      const listeners = { appended: [] as (() => void)[], reported: [] as (() => void)[] };
+      const telling = (of: keyof typeof listeners) => () => {
+        for (const listener of listeners[of]) listener();
       };
+      const client = { way, tell: { appended: telling("appended"), reported: telling("reported") } };
       clients.add(client);
       const turns = new Set<Claim>();
       let isClosed = false;
@@ -180,7 +182,7 @@ export function memoryLogDatabase(ports: {
               const { unknown } = way;
               way.unknown = undefined;
               if (unknown !== "lost") commit(group);
-              if (unknown !== "lost") tellOthers();
+              if (unknown !== "lost") tellOthers("appended");
               if (unknown !== undefined) return "unknown";
             } finally {
               yieldTurn(turn);
@@ -194,10 +196,24 @@ export function memoryLogDatabase(ports: {
         };
       }
 
-      function tellOthers(): void {
+      function tellOthers(what: keyof typeof listeners): void {
         for (const one of clients) {
-          if (one !== client && !one.way.isDeaf && !one.way.isCut) queueMicrotask(one.tell);
+          if (one !== client && !one.way.isDeaf && !one.way.isCut) queueMicrotask(one.tell[what]);
         }
+      }
+
+      function replicas(): readonly Replica[] {
+        const nowMs = clock.monotonicMs();
+        // Only a lease that lapsed while this one was watching counts as lapsed.
+        if (nowMs - seenMs > GAP_MS) watchingSinceMs = nowMs;
+        seenMs = nowMs;
+        return [...leases.values()]
+          .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+          .map(({ name, machine, seenMs: at, report }) => ({
+            ...{ name, machine },
+            isAlive: nowMs - Math.max(at, watchingSinceMs) < LEASE_MS,
+            report: replicaReportFrom(JSON.parse(report)),
+          }));
       }
 
       return {
@@ -225,29 +241,25 @@ export function memoryLogDatabase(ports: {
             }),
         },
         cursorKey,
-        beat: () =>
+        beat: (report) =>
           asked((): readonly Replica[] => {
             const nowMs = clock.monotonicMs();
             const known = leases.get(own.name);
             if (known !== undefined && known.instance !== own.instance && nowMs - known.seenMs <= LEASE_MS) {
               throw new BrokerError("NOT_SERVING", `another broker is the replica ${own.name} of this ledger`);
             }
-            leases.set(own.name, { ...own, seenMs: nowMs });
-            // Only a lease that lapsed while this one was watching counts as lapsed.
-            if (nowMs - seenMs > GAP_MS) watchingSinceMs = nowMs;
-            seenMs = nowMs;
-            return [...leases.values()]
-              .toSorted((one, other) => (one.name < other.name ? -1 : 1))
-              .map(({ name, machine, seenMs: at }) => ({
-                ...{ name, machine },
-                isAlive: nowMs - Math.max(at, watchingSinceMs) < LEASE_MS,
-              }));
+            const said = JSON.stringify(report);
+            leases.set(own.name, { ...own, seenMs: nowMs, report: said });
+            if (said !== known?.report) tellOthers("reported");
+            return replicas();
           }),
-        onAppended: (listener) => void listeners.push(listener),
+        replicas: () => asked(replicas),
+        onAppended: (listener) => void listeners.appended.push(listener),
+        onReported: (listener) => void listeners.reported.push(listener),
         async close() {
           isClosed = true;
           clients.delete(client);
-          listeners.length = 0;
+          for (const of of Object.values(listeners)) of.length = 0;
           for (const one of waiting) if (one.way === way) one.cancel();
           waiting = waiting.filter((one) => one.way !== way);
           for (const turn of [...turns]) yieldTurn(turn);

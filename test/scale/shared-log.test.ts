@@ -141,8 +141,11 @@ async function open(replica: number, log: SharedLog) {
     await loadDriver(),
     { directory: where, reserveBytes: 65_536, diskFreeBytesMin: 0, now: clock.now() },
     log,
-    { upgrading: () => undefined, followed: () => undefined, replicas: () => undefined },
-    { mover: { isMoving: () => false, begin: () => undefined }, alone },
+    { upgrading: () => undefined, followed: () => undefined, looked: () => undefined },
+    {
+      ...{ mover: { isMoving: () => false, begin: () => undefined }, alone },
+      ...{ wallMs: Date.now, monotonicMs: clock.monotonicMs },
+    },
   );
   const queue = createGroupQueue(async (acts) => (await alone(() => store.run(acts))).outcomes);
   const ledger = { ...queue, head: store.head };

@@ -6,11 +6,8 @@ export type KnownReplicas = Replicas & { told(replicas: readonly Replica[]): voi
 /** @param report - has the others told of this one. */
 export function createKnownReplicas(own: string, report: Replicas["report"]): KnownReplicas {
   let known: readonly Replica[] = [];
-  const [changes, reports] = [new Set<() => void>(), new Set<() => void>()];
-  const adding = (listeners: Set<() => void>) => (listener: () => void) => {
-    listeners.add(listener);
-    return () => void listeners.delete(listener);
-  };
+  const looks = new Set<(isChanged: boolean) => void>();
+  const reports = new Set<() => void>();
   // Names are told in their order, so that all come to the same.
   const leader = () => known.find(({ isAlive }) => isAlive)?.name ?? own;
   return {
@@ -19,12 +16,19 @@ export function createKnownReplicas(own: string, report: Replicas["report"]): Kn
     leader,
     leads: () => leader() === own,
     report,
-    onChange: adding(changes),
-    onReport: adding(reports),
+    onLook(listener) {
+      looks.add(listener);
+      return () => void looks.delete(listener);
+    },
+    onReport(listener) {
+      reports.add(listener);
+      return () => void reports.delete(listener);
+    },
     told(replicas) {
       const before = known;
       known = replicas;
-      if (presenceOf(known) !== presenceOf(before)) for (const listener of [...changes]) listener();
+      const isChanged = presenceOf(known) !== presenceOf(before);
+      for (const listener of [...looks]) listener(isChanged);
       if (JSON.stringify(known) !== JSON.stringify(before)) for (const listener of [...reports]) listener();
     },
   };

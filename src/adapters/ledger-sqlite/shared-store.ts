@@ -36,8 +36,8 @@ export type SharedStoreWatch = {
   readonly upgrading: (progress: UpgradeProgress) => void;
   /** Events of others, which have been taken over. */
   readonly followed: (head: Head, events: readonly string[]) => void;
-  /** Who shares the log, and what each says of itself, whenever it is known anew. */
-  readonly replicas: (replicas: readonly Replica[]) => void;
+  /** Who shares the log, each time that it was looked: after all that `followed` was told of before. */
+  readonly looked: (replicas: readonly Replica[]) => void;
 };
 
 /**
@@ -56,8 +56,8 @@ export type SharedStore = {
   probe(): Promise<void>;
   /** Takes over all that was appended before the call. Throws BrokerError LEDGER_UNAVAILABLE when that can't be known. */
   follow(): Promise<void>;
-  /** As of the last time that the lease of this one was renewed. */
-  replicas(): readonly Replica[];
+  /** Who shared the log as it was opened. */
+  readonly replicas: readonly Replica[];
   /** Has the others told what this broker says of itself: soon, and again with each renewal of its lease. No piece of work. */
   report(report: ReplicaReport): void;
   readonly cursorKey: Uint8Array;
@@ -81,8 +81,16 @@ class Ended extends Error {
   override readonly name = "Ended";
 }
 
-/** Runs one piece of work after the other. Others' events are taken over in a piece of its own. */
-type Alone = <Result>(work: () => Promise<Result>) => Promise<Result>;
+/** What a replica's store needs of the process that it is in. */
+export type SharedStoreHelp = {
+  readonly mover: LogMover;
+  /** Runs one piece of work after the other. Others' events are taken over in a piece of its own. */
+  readonly alone: <Result>(work: () => Promise<Result>) => Promise<Result>;
+  /** Milliseconds since 1970 by the machine's clock, which may jump. */
+  readonly wallMs: () => number;
+  /** Milliseconds since any instant. Never goes back. */
+  readonly monotonicMs: () => number;
+};
 
 /**
  * Opens this replica's copy of a shared log, making it anew where it is damaged, of another log, too old, or from before the log went back
@@ -95,16 +103,16 @@ export async function openSharedStore(
   options: StoreOptions,
   log: SharedLog,
   watch: SharedStoreWatch,
-  { mover, alone }: { readonly mover: LogMover; readonly alone: Alone },
+  { mover, alone, wallMs, monotonicMs }: SharedStoreHelp,
 ): Promise<SharedStore> {
   const { directory, diskFreeBytesMin, now } = options;
   const path = join(directory, DATABASE_FILE);
   let ended: string | undefined;
   /** Why the log can't be appended to at this moment. */
   let failing: string | undefined;
-  let beatAtMs = performance.now();
+  let beatAtMs = monotonicMs();
   let report = NO_REPORT;
-  let replicas = await log.beat(report);
+  const replicas = await log.beat(report);
   const db = await openCopyOf();
   const store = openStore(db);
   const keeper = createLogKeeper(db, `${path}-wal`, mover);
@@ -191,7 +199,7 @@ export async function openSharedStore(
 
   /** Instants of all replicas are in one log: whose clock is off records nothing. */
   function checkClock({ at }: LogTurn): void {
-    const seconds = (Date.now() * MICROS_PER_MS - at) / MICROS_PER_SECOND;
+    const seconds = (wallMs() * MICROS_PER_MS - at) / MICROS_PER_SECOND;
     if (Math.abs(seconds) <= LIMITS.clockSkewSecondsMax) return;
     const side = seconds > 0 ? "ahead of" : "behind";
     throw new BrokerError(
@@ -288,13 +296,13 @@ export async function openSharedStore(
 
   async function probe(): Promise<void> {
     await catchUp(log);
-    if (performance.now() - beatAtMs < BEAT_MS) return;
+    if (monotonicMs() - beatAtMs < BEAT_MS) return;
     await beat();
   }
 
   async function beat(): Promise<void> {
-    beatAtMs = performance.now();
-    know(await log.beat(report));
+    beatAtMs = monotonicMs();
+    watch.looked(await log.beat(report));
   }
 
   /** A piece of work that does not wait behind itself. */
@@ -311,16 +319,11 @@ export async function openSharedStore(
     };
   }
 
-  function know(known: readonly Replica[]): void {
-    replicas = known;
-    watch.replicas(known);
-  }
-
   const follow = () => heeding(() => catchUp(log));
   await follow();
   await inTurn(async () => undefined);
   log.onAppended(() => void alone(follow).catch(() => undefined));
-  log.onReported(folded(async () => know(await log.replicas())));
+  log.onReported(folded(async () => watch.looked(await log.replicas())));
   const tell = folded(() => heeding(beat));
 
   return {
@@ -348,7 +351,7 @@ export async function openSharedStore(
       await alone(() => heeding(probe)).catch(() => undefined);
     },
     follow,
-    replicas: () => replicas,
+    replicas,
     report(said) {
       report = said;
       // What can't be told now is told with the next renewal, and must not keep those waiting who are to be refused.

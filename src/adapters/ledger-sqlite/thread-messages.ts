@@ -44,27 +44,24 @@ export type FromWriter =
   | { readonly kind: "chunks"; readonly written: number | WireError }
   | Loaded
   | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }
+  /** `cursorKey` and `replicas`: of a shared log. */
   | ({
       readonly kind: "opened";
       readonly head: WireHead;
-      /** Of a shared log, as the cursors' key is. */
-      readonly replicas?: readonly Replica[];
       readonly cursorKey?: Uint8Array;
+      readonly replicas?: readonly Replica[];
     } & Standing)
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "group"; readonly reply: string }
   /** Events that others appended to a shared log. */
   | { readonly kind: "followed"; readonly followed: string }
+  /** Who shares the log, as it was just looked. */
+  | { readonly kind: "looked"; readonly replicas: readonly Replica[] }
   /** Comes at every probe: a thread that is not heard of for long waits for its disk. */
   | ({ readonly kind: "probed" } & Standing)
-  | { readonly kind: "confirmed"; readonly error?: WireError }
-  /** Who shares the log, known anew. */
-  | { readonly kind: "replicas"; readonly replicas: readonly Replica[] };
+  | { readonly kind: "confirmed"; readonly error?: WireError };
 
-type Standing = {
-  readonly health: LedgerHealth;
-  readonly disk: LedgerDisk;
-};
+type Standing = { readonly health: LedgerHealth; readonly disk: LedgerDisk };
 
 export type GroupReply = {
   readonly outcomes: readonly Outcome[];

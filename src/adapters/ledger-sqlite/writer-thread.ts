@@ -59,7 +59,7 @@ export type WriterWatch = {
   /** Called with every new head, before the acts of its group are answered. `events` is absent for a large group. */
   readonly committed: (head: Head, events: readonly Committed[] | undefined) => void;
   readonly upgrading: (progress: UpgradeProgress) => void;
-  /** Who shares the log, where it is shared. */
+  /** Who shares the log, where it is shared, each time that it was looked. */
   readonly replicas: (replicas: readonly Replica[]) => void;
 };
 
@@ -159,7 +159,7 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
       confirming.shift()?.(message.error === undefined ? undefined : decodeError(message.error));
     } else if (message.kind === "probed") {
       ({ health, disk } = message);
-    } else if (message.kind === "replicas") watch.replicas(message.replicas);
+    } else if (message.kind === "looked") watch.replicas(message.replicas);
   });
   const ticking = setInterval(() => {
     silentTicks += 1;

@@ -62,8 +62,8 @@ async function open({ signing, shared, ...options }: WriterData): Promise<void> 
             await driver,
             options,
             await openLog(shared),
-            { upgrading, followed, replicas: (replicas) => send({ kind: "replicas", replicas }) },
-            { mover, alone },
+            { upgrading, followed, looked: (replicas) => send({ kind: "looked", replicas }) },
+            { mover, alone, wallMs: Date.now, monotonicMs: () => performance.now() },
           );
     serving = serve(store, signer, mover);
     if ("report" in store) report = store.report;
@@ -117,9 +117,7 @@ function serve(store: AnyStore, signer: CommitSigner | undefined, mover: LogMove
     send({ kind: "probed", ...standing() });
   }, PROBE_INTERVAL_MS);
 
-  function standing() {
-    return { health: store.health(), disk: store.disk() };
-  }
+  const standing = () => ({ health: store.health(), disk: store.disk() });
 
   async function confirm(): Promise<void> {
     try {
@@ -146,9 +144,8 @@ function serve(store: AnyStore, signer: CommitSigner | undefined, mover: LogMove
     port?.close();
   }
 
-  const common = "cursorKey" in store ? { cursorKey: store.cursorKey } : {};
-  const replicas = "replicas" in store ? { replicas: store.replicas() } : {};
-  send({ kind: "opened", head: encodeHead(store.head()), ...standing(), ...replicas, ...common });
+  const common = "cursorKey" in store ? { cursorKey: store.cursorKey, replicas: store.replicas } : {};
+  send({ kind: "opened", head: encodeHead(store.head()), ...standing(), ...common });
   return async (message) => {
     if (message.kind === "close") return close();
     if (message.kind === "group") return commit(message.acts);
