@@ -5,21 +5,9 @@ import { createGroupQueue } from "../../src/adapters/ledger-sqlite/group-queue.t
 import { beginFirstEpoch } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { migrate, readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
 import { oneAfterTheOther } from "../../src/adapters/ledger-sqlite/one-after-the-other.ts";
-import { createCallApprovalReads } from "../../src/adapters/ledger-sqlite/reads/call-approval-reads.ts";
-import { createCredentialReads } from "../../src/adapters/ledger-sqlite/reads/credential-reads.ts";
 import { createEventReads } from "../../src/adapters/ledger-sqlite/reads/event-reads.ts";
-import { createExportReads } from "../../src/adapters/ledger-sqlite/reads/export-reads.ts";
-import { createFeedReads } from "../../src/adapters/ledger-sqlite/reads/feed-reads.ts";
-import { createHistoryReads } from "../../src/adapters/ledger-sqlite/reads/history-reads.ts";
-import { createLogReads } from "../../src/adapters/ledger-sqlite/reads/log-reads.ts";
-import { createPolicyReads } from "../../src/adapters/ledger-sqlite/reads/policy-reads.ts";
-import { createProjectionReads } from "../../src/adapters/ledger-sqlite/reads/projection-reads.ts";
 import { createReader } from "../../src/adapters/ledger-sqlite/reads/reader.ts";
-import { createRegistryReads } from "../../src/adapters/ledger-sqlite/reads/registry-reads.ts";
 import { createRetentionReads } from "../../src/adapters/ledger-sqlite/reads/retention-reads.ts";
-import { createStepReads } from "../../src/adapters/ledger-sqlite/reads/step-reads.ts";
-import { createToolReads } from "../../src/adapters/ledger-sqlite/reads/tool-reads.ts";
-import { createTreeReads } from "../../src/adapters/ledger-sqlite/reads/tree-reads.ts";
 import { createRetention } from "../../src/adapters/ledger-sqlite/retention.ts";
 import { writeChunks } from "../../src/adapters/ledger-sqlite/snapshot.ts";
 import { createSnapshotMaker } from "../../src/adapters/ledger-sqlite/snapshot-maker.ts";
@@ -35,6 +23,7 @@ import type { Clock } from "../../src/ports/clock.ts";
 import type { CommitSigner } from "../../src/ports/commit-signer.ts";
 import type { Head, OpenedLedger } from "../../src/ports/ledger.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
+import { readsBy } from "./ledger-reads.ts";
 
 /**
  * The same store in memory and without threads, for tests and simulations: every act is done in the order in which it was
@@ -104,19 +93,7 @@ export async function openMemoryLedger(options: {
       followers: followers.followers,
       close,
     },
-    projections: createProjectionReads(reader),
-    steps: createStepReads(reader),
-    callApprovals: createCallApprovalReads(reader),
-    registry: createRegistryReads(reader),
-    policies: createPolicyReads(reader),
-    tools: createToolReads(reader),
-    feed: createFeedReads(reader),
-    credentials: createCredentialReads(reader),
-    history: createHistoryReads(reader),
-    exports: createExportReads(reader),
-    tree: createTreeReads(reader),
-    log: createLogReads(reader),
-    backups: { copy: async () => fail(new TypeError("what is in memory alone is not backed up")) },
+    ...readsBy(reader),
     retention,
     verdict: { kind: "trusted" },
     confirmed: async () => undefined,
@@ -130,7 +107,7 @@ export async function openMemoryLedger(options: {
 }
 
 /** As the writing thread hands them over: parsed from what was hashed. */
-function handedOver(events: readonly string[], newest: number) {
+export function handedOver(events: readonly string[], newest: number) {
   if (events.length > HANDED_OVER_MAX) return undefined;
   return numbered(
     events.map((text) => JSON.parse(text) as LedgerEvent),

@@ -28,11 +28,11 @@ export type LogWay = {
   /** Of the next append nobody learns what became of it: the events are in the log then, or are not. */
   unknown: "kept" | "lost" | undefined;
   /** As long as an answer takes; never to resolve is to have died. */
-  readonly pass: () => Promise<void>;
+  pass: () => Promise<void>;
 };
 
 /** As long as a lease stands that is not renewed. */
-const LEASE_MS = 10_000;
+export const LEASE_MS = 10_000;
 /** Whoever was away for longer has not seen who else was there meanwhile. */
 const GAP_MS = 5_000;
 /** Who stands still in a turn loses it then. */

@@ -23,6 +23,7 @@ import { createCallApprovalReads } from "./reads/call-approval-reads.ts";
 import { createCredentialReads } from "./reads/credential-reads.ts";
 import { createEventReads } from "./reads/event-reads.ts";
 import { createFeedReads } from "./reads/feed-reads.ts";
+import { lookedTwice } from "./reads/looked-twice.ts";
 import { createPolicyReads } from "./reads/policy-reads.ts";
 import { createProjectionReads } from "./reads/projection-reads.ts";
 import { createReader, type Reader } from "./reads/reader.ts";
@@ -143,6 +144,8 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
     if (writer.head().epoch === "") await beginFirstEpoch(queue, options);
     // After a crash the newest head that is kept is an older one, and nothing may be recorded for long.
     else kept.committed(writer.head());
+    const found = { steps: createStepReads(reader), credentials: createCredentialReads(reader) };
+    const confirmed = onceAtATime(writer.confirm);
     return {
       ledger: {
         perform: queue.perform,
@@ -151,14 +154,13 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
         followers: followers.followers,
         close,
       },
+      ...(isShared ? lookedTwice(found, confirmed) : found),
       projections: createProjectionReads(reader),
-      steps: createStepReads(reader),
       callApprovals: createCallApprovalReads(reader),
       registry: createRegistryReads(reader),
       policies: createPolicyReads(reader),
       tools: createToolReads(reader),
       feed: createFeedReads(reader),
-      credentials: createCredentialReads(reader),
       history,
       exports: history,
       tree: history,
@@ -168,7 +170,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       verdict,
       ...(replicas === undefined ? {} : { replicas }),
       ...(writer.cursorKey === undefined ? {} : { cursorKey: writer.cursorKey }),
-      confirmed: replicas === undefined ? async () => undefined : onceAtATime(writer.confirm),
+      confirmed: isShared ? confirmed : async () => undefined,
       commits: () => commits,
       health: writer.health,
       disk: writer.disk,
