@@ -61,7 +61,9 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
 
   /** @param due - the instant that the timer was set for. The step is over then, even if the clock was set back. */
   function end(stepId: string, timer: Timer, due?: UnixMicros): void {
-    const isWaiting = tracked.get(stepId)?.step.state === "PENDING_APPROVAL";
+    const step = tracked.get(stepId)?.step;
+    if (step !== undefined && !isForThis(step, timer)) return;
+    const isWaiting = step?.state === "PENDING_APPROVAL";
     const state = timer !== "expiry" ? "ABANDONED" : isWaiting ? "REFUSED" : "EXPIRED";
     const now = clock.now();
     const by: Actor = { kind: "broker", cause: timer };
@@ -87,10 +89,17 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     });
   }
 
-  /** Whether the step was held, renewed or closed while its end could not be recorded, so that this end is off. */
+  /** Whether it is this broker that ends the step so. One that was gone may be back. */
+  function isForThis(step: Step, timer: Timer): boolean {
+    if (timer !== "executor") return charge.of(step) !== "another's";
+    const { executor } = step;
+    return charge.isOrphaned(step) || (executor.kind !== "any" && charge.sees(executor.process));
+  }
+
+  /** Whether the step was held, renewed or closed while its end could not be recorded, so that this end is off; or another broker is back. */
   function isTakenUpAgain(stepId: string, timer: Timer, due: UnixMicros | undefined): boolean {
     const one = tracked.get(stepId);
-    if (one === undefined) return true;
+    if (one === undefined || !isForThis(one.step, timer)) return true;
     return (timer === "hold" && holders.of(stepId) > 0) || (timer === "lease" && one.step.leaseExpiresAt !== due);
   }
 

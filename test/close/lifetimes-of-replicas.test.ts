@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createKnownReplicas, type KnownReplicas } from "../../src/adapters/ledger-sqlite/known-replicas.ts";
-import { keepLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
+import { keepLifetimes, type Lifetimes, type LifetimesPorts } from "../../src/close/lifetimes.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { NodeName } from "../../src/domain/node-name.ts";
 import { formatProcess, processOfNode } from "../../src/domain/process.ts";
@@ -49,7 +50,7 @@ function tell({ a, b }: { readonly a: boolean; readonly b: boolean }, nodeAt?: "
   for (const replicas of Object.values(known)) replicas.told(all);
 }
 
-async function start(name: "a" | "b"): Promise<Lifetimes> {
+async function start(name: "a" | "b", own: Partial<LifetimesPorts> = {}): Promise<Lifetimes> {
   const lifetimes = await keepLifetimes({
     ledger: world.store.ledger,
     projections: world.store.projections,
@@ -64,6 +65,7 @@ async function start(name: "a" | "b"): Promise<Lifetimes> {
     failed(error) {
       throw error;
     },
+    ...own,
   });
   running.push(lifetimes);
   return lifetimes;
@@ -190,4 +192,29 @@ test("what one opened that is gone by the next look is ended then", async () => 
   tell({ a: true, b: false });
   await pass(1);
   expect(await stateOf(step)).toBe("ABANDONED");
+});
+
+test("an end that could not be recorded is not tried again once the broker that seemed to be gone is back", async () => {
+  const { perform } = world.store.ledger;
+  let isFull = true;
+  const ledger = {
+    ...world.store.ledger,
+    perform: ((act) =>
+      isFull ? Promise.reject(new BrokerError("LEDGER_UNAVAILABLE", "full")) : perform(act)) as typeof perform,
+  };
+  const executor = { kind: "process", process: { ...processOf(7), ...THERE } } as const;
+  const held = await open("b");
+  await hold(held, "b", await start("b"));
+  const executed = await open("b", { executor });
+  await start("a", { ledger, failed: () => undefined });
+  const there = (isAlive: boolean) => [
+    { name: "a", machine: HERE, isAlive: true },
+    { name: "b", machine: THERE, isAlive },
+  ];
+  known.a.told(there(false));
+  await pass(1_000);
+  known.a.told(there(true));
+  isFull = false;
+  await pass(10_000);
+  for (const step of [held, executed]) expect(await stateOf(step)).toBe("OPEN");
 });
