@@ -1,6 +1,7 @@
 import { BrokerError } from "../../src/domain/errors.ts";
 import { EMPTY_RANGE, rootOf } from "../../src/domain/merkle-tree.ts";
 import { replicaReportFrom } from "../../src/domain/replica-report.ts";
+import type { UnixMicros } from "../../src/domain/time.ts";
 import type { Cancel, Clock } from "../../src/ports/clock.ts";
 import type { Head } from "../../src/ports/ledger.ts";
 import type { EventRow } from "../../src/ports/ledger-reads.ts";
@@ -12,8 +13,8 @@ import type { AppendedGroup, LogTurn, SharedLog } from "../../src/ports/shared-l
 export type MemoryLogDatabase = {
   /** @param way - how one broker reaches it, which may change at any time. */
   connect(own: LogClient, way?: LogWay): SharedLog;
-  /** When a broker of one of these names was there last, in milliseconds of the log's clock; `undefined`: never. */
-  seenMs(names: readonly string[]): number | undefined;
+  /** Of the brokers whose leases stand, since when without a gap. */
+  standing(): ReadonlyMap<string, UnixMicros>;
 };
 
 /** Who one broker is. */
@@ -32,7 +33,7 @@ export type LogWay = {
 };
 
 /** As long as a lease stands that is not renewed. */
-export const LEASE_MS = 10_000;
+const LEASE_MS = 10_000;
 /** Whoever was away for longer has not seen who else was there meanwhile. */
 const GAP_MS = 5_000;
 /** Who stands still in a turn loses it then. */
@@ -63,7 +64,10 @@ export function memoryLogDatabase(ports: {
   const cursorKey = randomness.bytes(32);
   const events: EventRow[] = [];
   const chunks = new Map<number, Map<number, Uint8Array>>();
-  const leases = new Map<string, LogClient & { readonly seenMs: number; readonly report: string }>();
+  const leases = new Map<
+    string,
+    LogClient & { readonly seenMs: number; readonly since: UnixMicros; readonly report: string }
+  >();
   const clients = new Set<{
     readonly way: LogWay;
     readonly tell: Readonly<Record<"appended" | "reported", () => void>>;
@@ -115,9 +119,9 @@ export function memoryLogDatabase(ports: {
   }
 
   return {
-    seenMs(names) {
-      const seen = names.flatMap((name) => leases.get(name)?.seenMs ?? []);
-      return seen.length === 0 ? undefined : Math.max(...seen);
+    standing() {
+      const standing = [...leases.values()].filter(({ seenMs }) => clock.monotonicMs() - seenMs < LEASE_MS);
+      return new Map(standing.map(({ name, since }) => [name, since]));
     },
     connect(own, way = openWay()) {
       const listeners = { appended: [] as (() => void)[], reported: [] as (() => void)[] };
@@ -249,7 +253,8 @@ export function memoryLogDatabase(ports: {
               throw new BrokerError("NOT_SERVING", `another broker is the replica ${own.name} of this ledger`);
             }
             const said = JSON.stringify(report);
-            leases.set(own.name, { ...own, seenMs: nowMs, report: said });
+            const isGap = known === undefined || nowMs - known.seenMs >= LEASE_MS;
+            leases.set(own.name, { ...own, seenMs: nowMs, since: isGap ? clock.now() : known.since, report: said });
             if (said !== known?.report) tellOthers("reported");
             return replicas();
           }),

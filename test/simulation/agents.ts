@@ -65,7 +65,8 @@ export function agents(world: World) {
             ? { kind: "x509-svid", csr: CSR }
             : { kind: "jwt-svid", ...forAudience(AUDIENCES[one] ?? IDENTITY, step, event.calls) },
       );
-      const answers = await issued(world, event.by, step, wanted, event.apart);
+      const apart = event.apart && world.replica !== undefined;
+      const answers = await issued(world, event.by, step, wanted, apart);
       for (const [index, { delivery: answer } = {}] of answers.entries()) {
         if (answer === undefined) continue;
         const audience = AUDIENCES[Number(event.wanted[index])] ?? IDENTITY;

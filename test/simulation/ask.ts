@@ -3,6 +3,7 @@ import type { CallRequest } from "../../src/check/call-request.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { GrantElement } from "../../src/domain/grant.ts";
 import type { SimulatedProcess } from "./kernel.ts";
+import { isUnanswered } from "./sites.ts";
 import type { World } from "./world.ts";
 
 /** Whether all that an element grants at a place may be done there now. */
@@ -31,6 +32,10 @@ export async function ask(
     return answer;
   } catch (thrown) {
     if (!(thrown instanceof BrokerError)) throw thrown;
+    if (isUnanswered(thrown)) {
+      calls.unanswered.push(asked);
+      return undefined;
+    }
     const { decision_id: decisionId } = thrown.metadata;
     calls.refusals.push({ ...asked, ...(decisionId === undefined ? {} : { decisionId }) });
     return undefined;

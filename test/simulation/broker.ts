@@ -84,6 +84,8 @@ export type Ground = {
   readonly events?: EventPush;
   /** Absent: nothing is signed of the ledger. */
   readonly checkpoints?: Checkpoints;
+  /** Name of the broker among those that share the ledger; absent: nobody shares it. */
+  readonly replica?: string;
   /** What a front end keeps, however far it is behind; absent: there is none. */
   readonly front?: Pick<Replica["kept"], "entries" | "stepDirectory" | "authorities">;
 };
@@ -134,6 +136,7 @@ export async function startBroker(ground: Ground) {
     {
       store,
       signer,
+      ...(ground.replica === undefined ? {} : { replica: ground.replica }),
       lifetimeSeconds: {
         ...{ "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400, "txn-token": 86_400 },
         ...(ground.events === undefined ? {} : { events: 86_400 }),
@@ -168,6 +171,7 @@ export async function startBroker(ground: Ground) {
     feed: { ...feed, denied: beside.recentDenials.denied },
     history,
     credentials,
+    replicas: store.replicas,
     signer,
     clock,
     random,

@@ -26,9 +26,9 @@ export function checkCalls({ calls, model }: World): void {
 }
 
 /** Every answer is on record, and nothing else is, once what was only counted is written. */
-export async function checkCallsInTheEnd(world: World): Promise<void> {
-  const { calls, model, lives } = world;
-  await world.broker.denials.flush();
+export async function checkCallsInTheEnd(world: World, worlds: readonly World[]): Promise<void> {
+  const { calls, model, isOver } = world;
+  for (const one of worlds) await one.broker.denials.flush();
   await world.rest();
   const { allowed, denied } = model.calls;
 
@@ -40,9 +40,10 @@ export async function checkCallsInTheEnd(world: World): Promise<void> {
   // Whoever asks of a broker that is killed is told nothing, and may be on record.
   let untold = 0;
   for (const [life, asked] of calls.asked) {
-    const told = [...calls.answers, ...calls.refusals].filter((one) => one.life === life).length;
-    promise(told <= asked && (told === asked || life < lives), "whoever asks is answered");
-    untold += asked - told;
+    const unanswered = calls.unanswered.filter((one) => one.life === life).length;
+    const told = [...calls.answers, ...calls.refusals].filter((one) => one.life === life).length + unanswered;
+    promise(told <= asked && (told === asked || isOver(life)), "whoever asks is answered");
+    untold += asked - told + unanswered;
   }
   const unaccounted = allowed.size - allows.length;
   promise(unaccounted >= 0 && unaccounted <= untold, "what is on record as allowed was asked for");
@@ -55,10 +56,10 @@ export async function checkCallsInTheEnd(world: World): Promise<void> {
   for (const [decisionId, { count, life }] of answered) {
     const recorded = denied.get(decisionId);
     // A broker that is killed loses what it had only counted, and one that can't write what it could not write.
-    const isLossless = life === lives && !world.hadLedgerUnavailable;
+    const isLossless = !isOver(life) && !world.flags.hadLedgerUnavailable;
     promise(recorded !== undefined || !isLossless, "every answer is on record");
     promise(
-      recorded === undefined || recorded === count || life < lives,
+      recorded === undefined || recorded === count || isOver(life),
       `as often as it was given: ${recorded}, ${count}`,
     );
   }

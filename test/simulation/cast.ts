@@ -55,6 +55,8 @@ export const VERIFIER = "mcp";
 export const SIGNING = "signing";
 /** Where a verifier takes security events. */
 export const eventsUrlOf = (verifier: string) => `https://${verifier}.example/events`;
+/** How long each may believe what it was not told of. */
+export const STALENESS_SECONDS = { [VERIFIER]: 10, [SIGNING]: 20 } as const;
 /** What is set for an audience. */
 export const LEEWAY_SECONDS: ReadonlyMap<string, number> = new Map([[IDENTITY, 30]]);
 /** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
@@ -68,11 +70,11 @@ export const ENTRIES: readonly EntryContentInput[] = [
   { kind: "operator", name: "flow-approver", selectors: ["unix:uid:11"], role: "approver" },
   {
     ...{ kind: "verifier", name: VERIFIER, selectors: ["unix:uid:21"], audiences: [...PLACES] },
-    ...{ maxStalenessSeconds: 10, eventsUrl: eventsUrlOf(VERIFIER) },
+    ...{ maxStalenessSeconds: STALENESS_SECONDS[VERIFIER], eventsUrl: eventsUrlOf(VERIFIER) },
   },
   {
     ...{ kind: "verifier", name: SIGNING, selectors: ["unix:uid:22"], audiences: [PLACES[1]] },
-    ...{ maxStalenessSeconds: 20, receiptKey: RECEIPT_KEY, eventsUrl: eventsUrlOf(SIGNING) },
+    ...{ maxStalenessSeconds: STALENESS_SECONDS[SIGNING], receiptKey: RECEIPT_KEY, eventsUrl: eventsUrlOf(SIGNING) },
   },
 ];
 /** Who may be delegated to, and the user of each; nobody is the last. */

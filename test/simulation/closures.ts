@@ -29,7 +29,9 @@ export type ClosureStream = {
 /** A verifier's process comes on the feed. */
 export async function attend(world: World, one: Watcher, attendance: Attendance | undefined): Promise<void> {
   if (!world.isUp || attendance === undefined) return;
+  const before = one.lastBroker;
   await one.watch(world.broker, world.life.ground, attendance);
+  if (before !== undefined && one.isConnected && before !== one.broker) note(world.model, "changed over");
   if (one.isConnected) world.attended.add(one.verifier);
 }
 

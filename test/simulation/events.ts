@@ -198,6 +198,11 @@ export type Event =
   | { readonly kind: "prune"; readonly seconds: number; readonly snapshot: boolean }
   | { readonly kind: "place-hold"; readonly scope: "run" | "agent" | "principal"; readonly which: number }
   | { readonly kind: "lift-hold"; readonly hold: number }
+  /** How a broker reaches the log that others share: not at all, without being told, or with an append that nobody answers. */
+  | { readonly kind: "way"; readonly change: "cut" | "mended" | "deaf" | "hearing" | "kept" | "lost" }
+  /** A broker is gone, and comes back, with its tables or without them. */
+  | { readonly kind: "die" }
+  | { readonly kind: "begin"; readonly anew: boolean }
   | { readonly kind: "restart" | "accept-restore" };
 
 /** The events of one kind. */

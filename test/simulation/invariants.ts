@@ -6,9 +6,10 @@ import { type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
 import { riskScopesOf } from "../../src/domain/risk.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import { isClosed } from "../../src/domain/step.ts";
-import { microsOf } from "../../src/domain/time.ts";
+import { addMicros, microsOf } from "../../src/domain/time.ts";
 import type { StandingAttempt } from "../../src/ports/ledger-reads.ts";
 import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
+import { STALENESS_SECONDS } from "./cast.ts";
 import { checkCheckpoints, checkCheckpointsInTheEnd } from "./checkpoint-invariants.ts";
 import { checkClosures, checkClosuresInTheEnd } from "./closure-invariants.ts";
 import { promise } from "./model-history.ts";
@@ -16,6 +17,7 @@ import { checkProofsInTheEnd } from "./retention-invariants.ts";
 import { checkStreams, checkStreamsInTheEnd } from "./stream-invariants.ts";
 import { FollowerFault, KeyFault } from "./unsteady.ts";
 import { checkUsage, checkUsageInTheEnd } from "./usage-invariants.ts";
+import type { Watcher } from "./watcher.ts";
 import type { World } from "./world.ts";
 
 /** Until then a verifier may accept what has expired: leeway and skew. */
@@ -25,60 +27,136 @@ const ALL = 10_000;
 /** Keys that are new are made when the ledger can be written. */
 const EXPECTED: ReadonlySet<string> = new Set(["LEDGER_UNAVAILABLE", "NOT_SERVING", "AUTHORITY_UNAVAILABLE"]);
 
-/** What holds at any moment of rest. The model has held each event against the rest of the promises already. */
-export async function checkAtRest(world: World): Promise<void> {
-  const { model, failures } = world;
-  await checkTables(world);
-  await checkRuns(world);
-  if (!world.isChangePending) model.checkPermitted();
-  if (world.isJudged()) model.checkJudged(world.clock.now());
+/**
+ * What holds at any moment of rest. The model has held each event against the rest of the promises already.
+ *
+ * @param worlds - around each broker.
+ */
+export async function checkAtRest(worlds: readonly World[]): Promise<void> {
+  for (const one of worlds) await checkSite(one);
+  const world = worldOf(worlds);
+  const { model, failures, flags, clock } = world;
+  if (!flags.isChangePending) model.checkPermitted();
+  if (worlds.every(isJudged)) model.checkJudged(clock.now());
   checkPrincipals(world);
   checkCalls(world);
-  await checkUsage(world);
   checkApprovals(world);
   checkSignatures(world);
   checkDelivered(world);
-  await checkWatchers(world);
+  await checkWatchers(world, worlds);
   checkClosures(world);
-  await checkCheckpoints(world);
-  checkStreams(world);
   promise(failures.every(isExpected), `nothing fails in the background: ${failures.join(", ")}`);
 }
 
+/** What holds of each broker. */
+async function checkSite(world: World): Promise<void> {
+  if (!world.isUp) return;
+  // One that is behind has the tables of before.
+  if (world.isCurrent()) {
+    await checkTables(world);
+    await checkUsage(world);
+  }
+  await checkRuns(world);
+  await checkCheckpoints(world);
+  checkStreams(world);
+}
+
+function worldOf([world]: readonly World[]): World {
+  if (world === undefined) throw new TypeError("there is no broker");
+  return world;
+}
+
+/** Whether every open step was judged on what is in force. */
+function isJudged({ isUp, isCurrent, broker }: World): boolean {
+  return isUp && isCurrent() && !broker.reassessment.isAtWork();
+}
+
 /** What holds besides once the ledger has been writable, and the broker alive, for longer than any grace. */
-export async function checkInTheEnd(world: World): Promise<void> {
-  const { ground, model, holds, faults } = world;
-  faults.isLedgerUnavailable = false;
-  faults.failingFollower = undefined;
-  faults.checkpoints = undefined;
-  faults.engine = "well";
+export async function checkInTheEnd(worlds: readonly World[]): Promise<void> {
+  const world = worldOf(worlds);
+  const { model, clock } = world;
+  for (const one of worlds) await mended(one);
   await world.pass(2);
-  const now = ground.clock.now();
+  await checkDeadInTheEnd(worlds);
+  const now = clock.now();
   for (const { step, state, leaseExpiresAt } of model.steps.values()) {
     if (isClosed(state)) continue;
     promise(microsOf(step.expiresAt) > now, "an open step has not expired, nor one that waits");
     promise(leaseExpiresAt === undefined || leaseExpiresAt > now, "nor has its lease");
     const { executor } = step;
-    promise(executor.kind === "any" || world.isAlive(executor.process.pid), "nor is its executor gone");
+    promise(executor.kind === "any" || world.isAlive(executor.process), "nor is its executor gone");
   }
   await world.pass(31);
+  const holds = worlds.flatMap((one) => [...one.holds.values()]);
   for (const { step, state, held } of model.steps.values()) {
-    const isHeld = [...holds.values()].includes(step.stepId);
-    promise(state !== "OPEN" || !held || isHeld, "a step once held is open only while it is held");
+    promise(state !== "OPEN" || !held || holds.includes(step.stepId), "a step once held is open only while it is held");
   }
-  await checkAtRest(world);
-  await checkCallsInTheEnd(world);
+  await checkAtRest(worlds);
+  await checkCallsInTheEnd(world, worlds);
   await checkUsageInTheEnd(world);
+  for (const one of worlds) await checkFollowers(one);
+  await checkSameTables(worlds);
+  await checkClosuresInTheEnd(world, worlds);
+  for (const one of worlds) await checkCheckpointsInTheEnd(one);
+  await checkStreamsInTheEnd(world);
+}
+
+/** Nothing is wrong any more with a broker, and what it runs on. */
+async function mended(world: World): Promise<void> {
+  const { faults, way, clock } = world;
+  faults.isLedgerUnavailable = false;
+  faults.failingFollower = undefined;
+  faults.checkpoints = undefined;
+  faults.engine = "well";
+  if (way === undefined) return;
+  Object.assign(way, { isCut: false, isDeaf: false, unknown: undefined });
+  clock.stepWall(-clock.skewSeconds());
+  // One that has fallen behind what was pruned is mended by a start.
+  const isWell = world.isUp && (await world.ground.store.confirmed().then(() => true, () => false)); // biome-ignore format: one
+  if (!isWell) await world.kill();
+  await world.begin(false);
+  promise(world.isUp, "a broker starts again once nothing is in its way");
+}
+
+/** What one that is dead kept is ended by others once its lease has lapsed. */
+async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void> {
+  const dead = worlds.at(-1);
+  if (dead === undefined || worlds.length < 2) return;
+  const { model, machine, name } = dead;
+  const isSeen = ({ bootId }: ProcessIdentity) =>
+    worlds.some((one) => one !== dead && one.machine.bootId === bootId) || bootId !== machine.bootId;
+  await dead.kill();
+  await dead.pass(14);
+  for (const { step, state, held, keeper } of model.steps.values()) {
+    if (state !== "OPEN") continue;
+    promise(!held || (keeper ?? step.keeper) !== name, "what a dead broker held is ended once its lease has lapsed");
+    const { executor } = step;
+    promise(executor.kind === "any" || isSeen(executor.process), "and what runs where no broker is that could see it");
+  }
+  await dead.begin(true);
+  promise(dead.isUp, "a broker starts again with tables that it makes anew");
+  await dead.pass(2);
+}
+
+/** Whoever follows the ledger has the same. */
+async function checkFollowers(world: World): Promise<void> {
   const [own, ...others] = await world.replicas();
   for (const other of others) {
     promise(other === own, `whoever follows the ledger has the same, byte for byte: ${difference(own ?? "", other)}`);
   }
-  const finding = await ground.store.verifyAll();
+  const finding = await world.ground.store.verifyAll();
   promise(finding.kind === "intact", "replaying the events gives the tables, and the tree its root");
   await checkProofsInTheEnd(world);
-  await checkClosuresInTheEnd(world);
-  await checkCheckpointsInTheEnd(world);
-  await checkStreamsInTheEnd(world);
+}
+
+/** All brokers that share a log have the same tables, row by row. */
+async function checkSameTables(worlds: readonly World[]): Promise<void> {
+  const [first, ...others] = worlds.map(({ tables }) => tables?.());
+  for (const other of others) {
+    for (const [table, digest] of first ?? []) {
+      promise(other?.get(table) === digest, `all brokers have the same rows: ${table}`);
+    }
+  }
 }
 
 /** The tables say what the model says. */
@@ -111,8 +189,7 @@ async function checkTables({ ground, model }: World): Promise<void> {
 }
 
 /** What the broker keeps of runs is what a read of the ledger would tell. */
-async function checkRuns({ ground, model, broker, isUp }: World): Promise<void> {
-  if (!isUp) return;
+async function checkRuns({ ground, model, broker }: World): Promise<void> {
   const { runs } = broker.stepDirectory;
   const { steps } = ground.store;
   for (const { runId, step, agent } of new Map(
@@ -141,8 +218,7 @@ function checkPrincipals({ model, clock, offboarded }: World): void {
 }
 
 /** Whoever asked, by opening or to execute it, has not approved. */
-function checkApprovals({ model, processes }: World): void {
-  const uidOf = (of: ProcessIdentity) => processes.find(({ process }) => sameProcess(process, of))?.uid;
+function checkApprovals({ model, uidOf }: World): void {
   for (const { step, approvedBy } of model.steps.values()) {
     const { opener, executor } = step;
     const parties = [uidOf(opener), ...(executor.kind === "any" ? [] : [uidOf(executor.process)])];
@@ -185,23 +261,34 @@ function checkDelivered({ delivered, signatures, model }: World): void {
 }
 
 /** What ended is refused by whoever is connected, and nothing else is. */
-async function checkWatchers({ clock, watchers, delivered, model, broker }: World): Promise<void> {
+async function checkWatchers(world: World, worlds: readonly World[]): Promise<void> {
+  const { clock, watchers, delivered, model, committedAt } = world;
   const now = clock.now();
+  /** A broker whose feed is behind leaves pings unanswered, so that its verifiers refuse everything. */
+  const isTold = (watcher: Watcher) =>
+    worlds.some((one) => {
+      const isOn = watcher.isConnected && watcher.broker === one.broker;
+      return isOn && one.isCurrent() && one.broker.notifier.following.refusal() === undefined;
+    });
+  const told = new Set(watchers.filter(isTold));
   for (const watcher of watchers) watcher.forget(now / 1_000);
   for (const { delivery, ca } of delivered) {
     const credential = model.credentials.get(delivery.issuanceId);
     if (credential === undefined) continue;
     const { record } = credential;
+    const closed = model.steps.get(credential.stepId)?.closed;
+    const endedAt = committedAt.get((credential.revoked ?? closed)?.sequence ?? 0);
     const isOver = microsOf(record.expiresAt) + FORGET_AFTER_MS * 1_000 <= now;
     for (const watcher of watchers) {
       const isDenied = watcher.denies(record, ca);
       // One that has just expired is refused with its step: a verifier whose clock is behind may accept it still.
       const isEnded = credential.revoked !== undefined || model.steps.get(credential.stepId)?.state !== "OPEN";
       promise(!isDenied || isEnded, "nothing is refused that was not taken back");
-      // A broker whose feed is behind leaves pings unanswered, so that its verifiers refuse everything.
-      const isFresh = watcher.isConnected && broker.notifier.following.refusal() === undefined;
-      const mustDeny = isEnded && !isOver && isFresh && watcher.isConcernedBy(record);
+      const mustDeny = isEnded && !isOver && told.has(watcher) && watcher.isConcernedBy(record);
       promise(isDenied || !mustDeny, "what was taken back is refused by every verifier that it concerns");
+      const bound = STALENESS_SECONDS[watcher.verifier] * 1_000_000;
+      const isPastBound = endedAt !== undefined && now >= addMicros(endedAt, bound);
+      promise(!isPastBound || !watcher.accepts(record, ca, now), "no verifier believes for longer than its bound");
     }
   }
 }

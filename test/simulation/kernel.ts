@@ -25,7 +25,11 @@ export type Kernel = {
   watched(): number;
 };
 
-export function createKernel(): Kernel {
+/** Of all processes here. */
+export const PID_NAMESPACE = "4026531836";
+
+/** @param bootId - of the machine. */
+export function createKernel(bootId = "boot"): Kernel {
   const alive = new Map<number, SimulatedProcess>();
   const watches = new Set<{ readonly process: ProcessIdentity; readonly gone: () => void }>();
   let started = 0;
@@ -80,7 +84,7 @@ export function createKernel(): Kernel {
     start(uid, parent) {
       started += 1;
       const pid = 1_000 + started;
-      const process = { bootId: "boot", pidNamespace: "4026531836", pid, startTimeTicks: started };
+      const process = { bootId, pidNamespace: PID_NAMESPACE, pid, startTimeTicks: started };
       const peer = { connectionId: formatProcess(process), uid, pid };
       const one = {
         process,

@@ -1,8 +1,6 @@
-import fc from "fast-check";
 import { expect, test } from "vitest";
-import { checkAtRest, checkInTheEnd } from "./invariants.ts";
+import { livesOf } from "./lives-of.ts";
 import { schedules } from "./schedule.ts";
-import { simulate } from "./simulation.ts";
 
 // Goal: whatever order openings, issuances, calls, approvals, closes, delegations, offboardings, deaths, clock steps, faults and
 // restarts come in, a live credential never belongs to a closed step nor outlives it, nor to one that the policies in force
@@ -24,12 +22,6 @@ import { simulate } from "./simulation.ts";
 // answers the model computes as well; it fails and is late too.
 // Some credentials are asked of a front end, which decides and drafts by what that second process knows, however old that is.
 // A failure prints its seed; replay it with FC_SEED=<seed> make simulate; SEEDS=<n> for another number than 10,000.
-
-const seed = process.env["FC_SEED"];
-const options = {
-  numRuns: Number(process.env["FC_RUNS"] ?? 200),
-  ...(seed === undefined ? {} : { seed: Number(seed) }),
-};
 
 /** A simulation in which these never happen proves nothing of them. */
 const HAPPENS = [
@@ -64,33 +56,9 @@ const HAPPENS = [
 ];
 
 test("whatever happens in whatever order, the promises hold", { timeout: 3_600_000 }, async () => {
-  const seen = new Map<string, number>();
-  await fc.assert(
-    fc.asyncProperty(schedules, async ({ rounds, ...manner }) => {
-      const { world, run, end } = await simulate(manner);
-      try {
-        for (const round of rounds) {
-          await run(round);
-          await checkAtRest(world);
-        }
-        await checkInTheEnd(world);
-        for (const [what, times] of world.model.seen) count(seen, what, times);
-        count(seen, "delivered", world.delivered.length);
-        count(seen, "delivered by a front end", world.delivered.filter(({ apart }) => apart).length);
-      } finally {
-        await end();
-      }
-    }),
-    options,
-  );
-  if (process.env["FC_STATS"] !== undefined) process.stderr.write(`${JSON.stringify([...seen])}\n`);
-  // A few runs may well have seen less than all.
-  if (options.numRuns < 200) return;
+  const seen = await livesOf(schedules, 200);
+  if (seen === undefined) return;
   for (const what of HAPPENS) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0);
   }
 });
-
-function count(seen: Map<string, number>, what: string, times: number): void {
-  seen.set(what, (seen.get(what) ?? 0) + times);
-}

@@ -17,6 +17,8 @@ export type ModelStep = {
   readonly approval: PendingApproval | undefined;
   state: StepState;
   held: boolean;
+  /** The broker that it was held at last, among those that share the ledger. */
+  keeper: string | undefined;
   leaseExpiresAt: UnixMicros | undefined;
   /** Who approved it. */
   approvedBy: OperatorActor | undefined;
@@ -155,4 +157,4 @@ export function leaseEnd({ leaseSeconds }: OpenedStep, at: UnixMicros): UnixMicr
 }
 
 /** What nobody has done yet with a step that is new. */
-export const UNTOUCHED = { held: false, approvedBy: undefined, closed: undefined } as const;
+export const UNTOUCHED = { held: false, keeper: undefined, approvedBy: undefined, closed: undefined } as const;

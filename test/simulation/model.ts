@@ -160,7 +160,7 @@ export function createModel(): Model {
         case "usage.reported":
           return usage.take(event);
         case "step.held":
-          stepOf(event.stepId).held = true;
+          Object.assign(stepOf(event.stepId), { held: true, keeper: event.keeper });
           return;
         case "step.renewed":
           stepOf(event.stepId).leaseExpiresAt = event.leaseExpiresAt;

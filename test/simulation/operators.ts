@@ -42,7 +42,7 @@ export function operators(world: World) {
       const content = parseEntryContent(agentContent(agent, event.ceiling));
       const updating = world.broker.registry.update(`agent/agent-${agent}`, content, 0, OPERATOR);
       await updating.catch((thrown: unknown) => {
-        world.isChangePending ||= thrown instanceof BrokerError && thrown.code === "LEDGER_UNAVAILABLE";
+        world.flags.isChangePending ||= thrown instanceof BrokerError && thrown.code === "LEDGER_UNAVAILABLE";
         throw thrown;
       });
     },

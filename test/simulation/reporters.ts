@@ -5,6 +5,7 @@ import { at, chosen, isApt, isIn } from "./choose.ts";
 import type { EventOf } from "./events.ts";
 import type { SimulatedProcess } from "./kernel.ts";
 import { note } from "./model-history.ts";
+import { isUnanswered } from "./sites.ts";
 import type { World } from "./world.ts";
 
 /** What a verifier said of calls, and what became of that in each life of the broker. */
@@ -14,11 +15,13 @@ export type SentReport = {
   readonly gap: number;
   /** `open`: whoever reported was not told. A report that is refused is not on record. */
   readonly lives: Map<number, "open" | "recorded" | "refused">;
+  /** How often nobody could know what became of it. */
+  unanswered: number;
 };
 
 /** Sends a report, and notes what became of it. */
 export async function sendReport({ lives: life, broker, model }: World, by: SimulatedProcess, report: SentReport) {
-  const { lives, ...said } = report;
+  const { lives, unanswered: _, ...said } = report;
   if (lives.get(life) === "recorded") note(model, "reported again");
   else lives.set(life, "open");
   try {
@@ -26,6 +29,7 @@ export async function sendReport({ lives: life, broker, model }: World, by: Simu
     lives.set(life, "recorded");
   } catch (thrown) {
     if (lives.get(life) === "open") lives.set(life, "refused");
+    if (isUnanswered(thrown)) report.unanswered += 1;
     throw thrown;
   }
 }
@@ -58,7 +62,7 @@ export function reporters(world: World) {
     if (before !== undefined) return before;
     const said = usages.flatMap((one) => usageOf(one, by) ?? []);
     if (said.length === 0) return undefined;
-    const report = { reportId: `report-${reports.length}`, usages: said, gap, lives: new Map() };
+    const report = { reportId: `report-${reports.length}`, usages: said, gap, lives: new Map(), unanswered: 0 };
     reports.push(report);
     return report;
   }

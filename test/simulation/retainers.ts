@@ -19,10 +19,11 @@ export function retainers(world: World) {
    */
   async function isFollowed(): Promise<boolean> {
     const { ledger } = world.ground.store;
-    replica.catchUp();
+    replica?.catchUp();
     const { sequence } = ledger.head();
-    for (let turns = 0; turns < 20 && replica.position() < sequence; turns += 1) await turn();
-    return replica.position() >= sequence && ledger.followers().every(({ position }) => position >= sequence);
+    const position = () => replica?.position() ?? sequence;
+    for (let turns = 0; turns < 20 && position() < sequence; turns += 1) await turn();
+    return position() >= sequence && ledger.followers().every(({ position }) => position >= sequence);
   }
 
   function heldValue({ scope, which }: EventOf<"place-hold">): string | undefined {

@@ -1,6 +1,6 @@
 import { BrokerError } from "../../src/domain/errors.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
-import type { OpenedStep } from "../../src/domain/step.ts";
+import { type OpenedStep, permits } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { SvidWanted } from "../../src/issue/entitle.ts";
 import { CSR, noted } from "./agents.ts";
@@ -161,8 +161,10 @@ export function runtimes(world: World) {
     async hold(event: EventOf<"hold">): Promise<void> {
       const step = at(world.steps(), event.step);
       if (step === undefined) return;
-      const { access, release } = await world.broker.hold(actor(event.by, isProcess(step.opener)), step.stepId);
-      if (access.asOpener) holds.set(release, step.stepId);
+      const held = await world.broker.hold(actor(event.by, isProcess(step.opener)), step.stepId);
+      const { access, release } = held;
+      // One that ended meanwhile is shown as it is.
+      if (access.asOpener && permits(held.step.state)) holds.set(release, step.stepId);
     },
     release(event: EventOf<"release">): void {
       const release = at([...holds.keys()], event.hold);

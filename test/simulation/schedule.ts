@@ -305,22 +305,64 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { arbitrary: fc.record({ kind: fc.constantFrom("restart", "restart", "restart", "accept-restore") }), weight: 1 },
 );
 
-/** How the broker's answers come about in a schedule. */
+/** What happens where several brokers share a log, and more of what has to do with which of them it happens at. */
+const shared: fc.Arbitrary<Event> = fc.oneof(
+  { arbitrary: plainOpen, weight: 4 },
+  {
+    arbitrary: fc.record({ kind: fc.constant("hold" as const), by: fc.constantFrom(1, 2, 3), step: index }),
+    weight: 4,
+  },
+  { arbitrary: fc.record({ kind: fc.constant("watch" as const), watcher: few, ...attendance }), weight: 2 },
+  { arbitrary: fc.record({ kind: fc.constant("leave" as const), watcher: few }), weight: 1 },
+  {
+    arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.constantFrom(500, 3_000, 12_000) }),
+    weight: 2,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("way" as const),
+      change: fc.constantFrom("cut", "mended", "mended", "deaf", "hearing", "hearing", "kept", "lost"),
+    }),
+    weight: 4,
+  },
+  { arbitrary: fc.record({ kind: fc.constant("die" as const) }), weight: 1 },
+  { arbitrary: fc.record({ kind: fc.constant("begin" as const), anew: fc.boolean() }), weight: 2 },
+);
+
+/** How the brokers' answers come about in a schedule. */
 export type Manner = {
   /** How many turns each answer of the ledger and the signer takes, again and again in this order. */
   readonly delays: readonly number[];
   /** Whether the ledger signs what it recorded, or the signer is asked once it is recorded. */
   readonly ledgerSigns: boolean;
+  /** The brokers that share a log: the machine of each, and how far its clock is off. Absent: there is one, with a ledger of its own. */
+  readonly replicas?: readonly { readonly machine: number; readonly offsetSeconds: number }[];
+  /** At which of those brokers that are up each event happens, again and again in this order. */
+  readonly routes?: readonly number[];
 };
 
+type Schedule = Manner & { readonly rounds: readonly Round[] };
+
 /** A schedule, and how the answers come about in it. */
-export const schedules: fc.Arbitrary<Manner & { readonly rounds: readonly Round[] }> = fc.record({
+const drawn = (events: fc.Arbitrary<Event>, roundsMax: number) => ({
   rounds: fc
     .tuple(
       fc.tuple(fc.array(policies, { maxLength: 1 }), fc.array(beginStream, { maxLength: 3 })),
-      fc.array(fc.array(event, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 50, size: "max" }),
+      fc.array(fc.array(events, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: roundsMax, size: "max" }),
     )
     .map(([first, rounds]) => [first.flat(), ...rounds]),
   delays: fc.array(fc.nat({ max: 12 }), { maxLength: 20 }),
   ledgerSigns: fc.boolean(),
+});
+
+export const schedules: fc.Arbitrary<Schedule> = fc.record(drawn(event, 50));
+
+/** The same among brokers that share a log. */
+export const sharedSchedules: fc.Arbitrary<Schedule> = fc.record({
+  ...drawn(fc.oneof({ arbitrary: event, weight: 3 }, { arbitrary: shared, weight: 1 }), 40),
+  replicas: fc.array(fc.record({ machine: fc.nat({ max: 1 }), offsetSeconds: fc.constant(0) }), {
+    minLength: 2,
+    maxLength: 3,
+  }),
+  routes: fc.array(fc.nat({ max: 11 }), { minLength: 1, maxLength: 30, size: "max" }),
 });

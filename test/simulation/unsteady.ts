@@ -74,8 +74,16 @@ export function committedSigner(
   };
 }
 
-/** @param delays - how many turns each answer takes, again and again in this order. */
-export function unsteady(ground: Ground, delays: readonly number[], faults: Faults, signatures: Signature[]): Unsteady {
+/**
+ * @param delays - how many turns each answer takes, again and again in this order.
+ * @param signed.head - how far the log has come.
+ */
+export function unsteady(
+  ground: Ground,
+  delays: readonly number[],
+  faults: Faults,
+  signed: { readonly signatures: Signature[]; readonly head: () => Head["sequence"] },
+): Unsteady {
   let isDead = false;
   let next = 0;
   const never = new Promise<never>(() => undefined);
@@ -147,7 +155,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
         if (faults.isSignerUnavailable) throw new BrokerError("AUTHORITY_UNAVAILABLE", "the signer is gone");
         const signature = await signer.signSvid(recorded);
         const { issuanceId, toBeSignedSha256: digest } = recorded.record;
-        signatures.push({ issuanceId, digest, head: store.ledger.head().sequence });
+        signed.signatures.push({ issuanceId, digest, head: signed.head() });
         return signature;
       }),
   };

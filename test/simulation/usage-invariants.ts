@@ -25,7 +25,7 @@ export async function checkUsage({ ground, model }: World): Promise<void> {
 
 /** What was reported is on record once, and beside what was granted. */
 export async function checkUsageInTheEnd(world: World): Promise<void> {
-  const { model, reports, lives, kernel } = world;
+  const { model, reports, lives, kernel, isOver } = world;
   const verifier = kernel.start(21);
   const refused = reports.filter((report) => report.lives.get(lives) === "refused");
   // What could not be recorded, or came from nobody who may report, is taken when it is sent again.
@@ -35,8 +35,9 @@ export async function checkUsageInTheEnd(world: World): Promise<void> {
   const [sure, possible] = [new Map<string, number>(), new Map<string, number>()];
   const add = (to: Map<string, number>, key: string, calls: number) => void to.set(key, (to.get(key) ?? 0) + calls);
   for (const report of reports) {
+    for (const [key, calls] of saidBy(report, world)) add(possible, key, calls * report.unanswered);
     for (const [life, became] of report.lives) {
-      promise(became !== "open" || life < lives, "whoever reports is answered");
+      promise(became !== "open" || isOver(life), "whoever reports is answered");
       if (became === "refused") continue;
       for (const [key, calls] of saidBy(report, world)) {
         // Whoever reports to a broker that is killed is told nothing, and may be on record.

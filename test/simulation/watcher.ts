@@ -3,6 +3,7 @@ import { denialMessageOf } from "../../src/api/grpc/denial-message.ts";
 import type { FeedBatch } from "../../src/close/notify.ts";
 import { beginWatch, type Cursor } from "../../src/close/watch.ts";
 import { readCertificate } from "../../src/domain/certificate.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
@@ -13,6 +14,8 @@ import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
 import { certificateKey, createDenyList, jwtKey, spiffeIdKey, stepKey } from "../../src/sdk/verifier/deny-list.ts";
 import { denyListEntryOf } from "../../src/sdk/verifier/feed-messages.ts";
 import { type Broker, type Ground, ISSUER } from "./broker.ts";
+import type { STALENESS_SECONDS } from "./cast.ts";
+import { promise } from "./model-history.ts";
 import { signedBy } from "./receipt-key.ts";
 
 /** How a verifier keeps in touch with the broker while it is connected. */
@@ -26,8 +29,11 @@ export type Attendance = {
 /** One process of a verifier with its deny-list, fed by the real feed: it comes and goes, and resumes where it was. */
 export type Watcher = {
   readonly isConnected: boolean;
+  /** Whose feed it is on, and was on last. */
+  readonly broker: Broker | undefined;
+  readonly lastBroker: Broker | undefined;
   /** Name of its verifier's entry. */
-  readonly verifier: string;
+  readonly verifier: keyof typeof STALENESS_SECONDS;
   /** It refuses whatever was denied up to here. */
   readonly applied: number;
   watch(broker: Broker, ground: Ground, attendance: Attendance): Promise<void>;
@@ -55,16 +61,27 @@ function isInForce({ entryId }: VerifierEntry, { entries }: Broker): boolean {
   return known !== undefined && !known.disabled;
 }
 
+async function isConfirmed({ store }: Ground): Promise<boolean> {
+  try {
+    await store.confirmed();
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof BrokerError) return false;
+    throw thrown;
+  }
+}
+
 /** One watch of the feed. */
 type Connection = { readonly broker: Broker; readonly ground: Ground; readonly end: () => void };
 
-export function createWatcher(verifier: string, audiences: readonly string[]): Watcher {
+export function createWatcher(verifier: Watcher["verifier"], audiences: readonly string[]): Watcher {
   const held = createDenyList();
   let cursor: Cursor | undefined;
   let denied = 0;
   let freshUntil = 0;
   let connection: (Connection & { readonly watcherId: string; readonly entry: VerifierEntry }) | undefined;
   let connecting: symbol | undefined;
+  let last: Broker | undefined;
 
   function leave(): void {
     connection?.end();
@@ -95,6 +112,8 @@ export function createWatcher(verifier: string, audiences: readonly string[]): W
     if (!isInForce(entry, broker)) return leave();
     const askedAt = ground.clock.now();
     broker.receipts.seen(watcherId);
+    // Who can't know of all that was durable says nothing.
+    if (!(await isConfirmed(ground))) return;
     const sequence = await broker.notifier.caughtUp();
     if (connection !== asked) return;
     passed(sequence, ground);
@@ -110,6 +129,12 @@ export function createWatcher(verifier: string, audiences: readonly string[]): W
     verifier,
     get isConnected() {
       return connection !== undefined || connecting !== undefined;
+    },
+    get broker() {
+      return connection?.broker;
+    },
+    get lastBroker() {
+      return last;
     },
     get applied() {
       return cursor?.sequence ?? 0;
@@ -144,6 +169,13 @@ export function createWatcher(verifier: string, audiences: readonly string[]): W
         }
       };
       const before = cursor;
+      const { ledger } = ground.store;
+      // It may come from a broker that has recorded something since.
+      if (before !== undefined && before.sequence > ledger.head().sequence && !(await isConfirmed(ground))) {
+        connecting = undefined;
+        return;
+      }
+      promise(before === undefined || before.sequence <= ledger.head().sequence, "no ledger is behind a verifier");
       const watch = await beginWatch(before, takeOrLeave, { ...ground.store, notifier, denyList });
       if (connecting !== own) return watch.end();
       const { denials, through, kind } = watch.beginning;
@@ -160,6 +192,7 @@ export function createWatcher(verifier: string, audiences: readonly string[]): W
         receipts.disconnected(watcherId);
       };
       connection = { broker, ground, watcherId, entry, end };
+      last = broker;
       const { maxStalenessSeconds } = entry.content;
       const { entryId } = entry;
       receipts.connected({

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { livesOf } from "./lives-of.ts";
+import { sharedSchedules } from "./schedule.ts";
+
+// Goal: what holds of one broker (life-of-steps.test.ts) holds of two or three that share a log, whichever of them is asked: what left a
+// broker has its row, nothing closed is revived, what is closed at one is refused by all, a verifier that changes over with its cursor
+// never believes for longer than its bound, a hold is not lost because another broker starts, no process is gone to who can't see it, what
+// a dead broker kept is ended once, after its lease, by another, and all have the same rows once they know the same.
+// Method: the same parties and the same model, each event at some broker, over the store of replicas and a log in memory. Brokers die and
+// come back, with their tables or without; they are cut off from the log, are told nothing, have clocks that are off, and append what
+// nobody answers.
+
+/** A simulation in which these never happen proves nothing of them. */
+const HAPPENS = [
+  ...["delivered", "calls allowed", "calls denied", "call.approved", "step.approved", "step.held", "steps.judged"],
+  ...["died", "began", "began anew", "way cut", "way deaf", "way kept", "way lost", "changed over"],
+  ...["ended for one that is gone: hold", "ended for one that is gone: executor", "ended for one that is gone: expiry"],
+  ...["closure CLOSED", "receipts.taken", "snapshot.taken", "events.pruned", "usage.reported", "principal.offboarded"],
+];
+
+test("whatever happens at whichever broker, the promises hold", { timeout: 3_600_000 }, async () => {
+  const seen = await livesOf(sharedSchedules, 20);
+  for (const what of seen === undefined ? [] : HAPPENS) {
+    expect(seen?.get(what) ?? 0, what).toBeGreaterThan(0);
+  }
+});
