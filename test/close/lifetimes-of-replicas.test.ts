@@ -6,6 +6,7 @@ import { LIMITS } from "../../src/domain/limits.ts";
 import type { NodeName } from "../../src/domain/node-name.ts";
 import { formatProcess, processOfNode } from "../../src/domain/process.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import { NO_REPORT } from "../../src/domain/replica-report.ts";
 import type { OpenedStep, Step } from "../../src/domain/step.ts";
 import { chargesAmong } from "../../src/follow/charge.ts";
 import type { Machine } from "../../src/ports/replicas.ts";
@@ -208,8 +209,8 @@ test("an end that could not be recorded is not tried again once the broker that 
   const executed = await open("b", { executor });
   await start("a", { ledger, failed: () => undefined });
   const there = (isAlive: boolean) => [
-    { name: "a", machine: HERE, isAlive: true },
-    { name: "b", machine: THERE, isAlive },
+    { name: "a", machine: HERE, isAlive: true, report: NO_REPORT },
+    { name: "b", machine: THERE, isAlive, report: NO_REPORT },
   ];
   known.a.told(there(false));
   await pass(1_000);

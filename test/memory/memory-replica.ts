@@ -54,7 +54,7 @@ export async function openMemoryReplica(options: {
   const driver = await loadDriver();
   const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
   const alone = oneAfterTheOther();
-  const replicas = createKnownReplicas(options.name);
+  const replicas = createKnownReplicas(options.name, (report) => store.report(report));
   let head: Head | undefined;
   let commits = 0;
 
