@@ -13,6 +13,7 @@ import { tableDigests } from "../../src/adapters/ledger-sqlite/rebuild.ts";
 import { createRetention } from "../../src/adapters/ledger-sqlite/retention.ts";
 import { openSharedStore } from "../../src/adapters/ledger-sqlite/shared-store.ts";
 import { createSnapshotMaker } from "../../src/adapters/ledger-sqlite/snapshot-maker.ts";
+import { decodeError, encodeError } from "../../src/adapters/ledger-sqlite/thread-messages.ts";
 import { verifyAll } from "../../src/adapters/ledger-sqlite/verify-all.ts";
 import { createFollowers } from "../../src/ledger/followers.ts";
 import { signCommitted } from "../../src/ledger/sign-committed.ts";
@@ -115,7 +116,9 @@ export async function openMemoryReplica(options: {
   if (store.head().epoch === "") await beginFirstEpoch(queue, options);
 
   const reads = readsBy(reader);
-  const confirmed = () => alone(store.follow);
+  // As it comes out of the writing thread.
+  const confirmed = () =>
+    alone(store.follow).catch((thrown: unknown) => Promise.reject(decodeError(encodeError(thrown))));
 
   async function kill(): Promise<void> {
     cancel();

@@ -83,6 +83,8 @@ export function closureAskers(world: World, { open }: { readonly open: Opening }
         stream.told.push(closure);
         told(closure, life);
       }
+      // A broker that shares the ledger, and does not know of the close yet, has nothing to tell.
+      if (stream.told.length === 0 && !world.isCurrent()) throw new BrokerError("STEP_NOT_FOUND", "nothing was closed");
       stream.isOver = true;
     } catch (thrown) {
       // Whoever is refused asks again later.

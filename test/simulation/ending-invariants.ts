@@ -1,5 +1,11 @@
+import { parseEntryContent } from "../../src/domain/entry-content.ts";
+import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import { addMicros } from "../../src/domain/time.ts";
+import type { OpenRequest } from "../../src/open/open-request.ts";
+import { OPERATOR } from "./broker.ts";
+import { agentContent, chosenOf, ELEMENTS, NAMED, READS_ANYWHERE, READS_PUBLIC } from "./cast.ts";
 import { note, promise } from "./model-history.ts";
+import { operators } from "./operators.ts";
 import type { Told } from "./sites.ts";
 import type { World } from "./world.ts";
 
@@ -36,4 +42,50 @@ export function checkEnding({ event, at, standing }: Told, worlds: readonly Worl
     const isSeen = worlds.some(({ machine, name }) => machine.bootId === process.bootId && isKnown(name));
     promise(!isSeen || !world.isAlive(process), "no process is gone that lives where a broker could see it");
   }
+}
+
+/** What one that is dead kept is ended by others once its lease has lapsed, and what others keep is not, neither then nor when it is back. */
+export async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void> {
+  const [world] = worlds;
+  const dead = worlds.at(-1);
+  if (world === undefined || dead === undefined || worlds.length < 2) return;
+  const { model } = dead;
+  await operators(world).policies({ kind: "policies", set: undefined });
+  await world.pass(3);
+  const stateOf = (stepId: string) => model.steps.get(stepId)?.state;
+  const [lost, kept] = [await heldAt(dead, "a"), await heldAt(world, "b")];
+  await dead.kill();
+  await dead.pass(16);
+  for (const { step, state, held, keeper = step.keeper } of model.steps.values()) {
+    promise(state !== "OPEN" || !held || keeper !== dead.name, "what a dead broker held is ended after its lease");
+    const { executor } = step;
+    if (state !== "OPEN" || executor.kind === "any") continue;
+    const isSeen = worlds.some(({ isUp, machine }) => isUp && machine.bootId === executor.process.bootId);
+    promise(isSeen, "and what runs where no broker is that could see it");
+  }
+  promise(stateOf(lost) === "ABANDONED", `as abandoned: ${stateOf(lost)}`);
+  promise(stateOf(kept) === "OPEN", `what is held at another is not: ${stateOf(kept)}`);
+  await dead.begin(true);
+  promise(dead.isUp, "a broker starts again with tables that it makes anew");
+  await dead.pass(40);
+  promise(stateOf(kept) === "OPEN", `nor when a broker begins that does not hold it: ${stateOf(kept)}`);
+}
+
+/** Opens a step at a broker, and holds it there. */
+async function heldAt({ kernel, processes, holds, broker, answered }: World, run: string): Promise<string> {
+  const { registry } = broker;
+  for (const name of NAMED) await answered(registry.enable(name, OPERATOR));
+  await answered(registry.update(NAMED[0], parseEntryContent(agentContent(0, [READS_ANYWHERE])), 0, OPERATOR));
+  const [opener, executor] = [kernel.start(11), kernel.start(1)];
+  processes.push(opener, executor);
+  const request: OpenRequest = {
+    ...{ runId: parseSegment(`run-${run}`, "run_id"), step: parseSegment("ending", "step") },
+    ...{ agent: parseSegment("agent-0", "agent"), grant: chosenOf(ELEMENTS, [READS_PUBLIC]), audiences: [] },
+    executor: { kind: "pid", pid: executor.process.pid },
+    allowPartial: false,
+  };
+  const { stepId } = (await answered(broker.open(opener, request))).step;
+  const { release } = await answered(broker.hold(opener, stepId));
+  holds.set(release, stepId);
+  return stepId;
 }

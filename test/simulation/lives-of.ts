@@ -4,13 +4,14 @@ import { checkAtRest, checkInTheEnd } from "./invariants.ts";
 import type { Manner } from "./schedule.ts";
 import { simulate } from "./simulation.ts";
 
-const { FC_SEED: seed, FC_RUNS: runs, FC_STATS: stats } = process.env;
+const { FC_SEED: seed, FC_RUNS: runs, FC_LIMIT: limitMs, FC_STATS: stats } = process.env;
 
 /** Fewer may well see less than all that happens. */
 const ALL_SEEN_RUNS = 200;
 
 /**
- * Has each of many schedules take place in a world of its own: as many as FC_RUNS says, by the seed that FC_SEED says.
+ * Has each of many schedules take place in a world of its own: as many as FC_RUNS says, by the seed that FC_SEED says; FC_LIMIT says
+ * after how many milliseconds no more begin, nor is a failure cut down any further.
  *
  * @param runsOfItself - how many where nobody says.
  * @returns how often each kind of thing happened in all of them; absent where there were too few to see all.
@@ -39,7 +40,11 @@ export async function livesOf(
         await end();
       }
     }),
-    { numRuns, ...(seed === undefined ? {} : { seed: Number(seed) }) },
+    {
+      numRuns,
+      ...(seed === undefined ? {} : { seed: Number(seed) }),
+      ...(limitMs === undefined ? {} : { interruptAfterTimeLimit: Number(limitMs) }),
+    },
   );
   if (stats !== undefined) process.stderr.write(`${JSON.stringify([...seen])}\n`);
   return numRuns < ALL_SEEN_RUNS ? undefined : seen;

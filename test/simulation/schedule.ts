@@ -314,6 +314,7 @@ const shared: fc.Arbitrary<Event> = fc.oneof(
   },
   { arbitrary: fc.record({ kind: fc.constant("watch" as const), watcher: few, ...attendance }), weight: 2 },
   { arbitrary: fc.record({ kind: fc.constant("leave" as const), watcher: few }), weight: 1 },
+  { arbitrary: fc.record({ kind: fc.constant("wall" as const), seconds: fc.constantFrom(-300, 6, 300) }), weight: 1 },
   {
     arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.constantFrom(500, 3_000, 12_000) }),
     weight: 2,

@@ -10,6 +10,7 @@ import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
 import type { SignedReceipt } from "../../src/domain/signed-receipt.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros } from "../../src/domain/time.ts";
 import { DenialSchema } from "../../src/gen/stint/v1/revocations_pb.js";
+import type { Clock } from "../../src/ports/clock.ts";
 import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
 import { certificateKey, createDenyList, jwtKey, spiffeIdKey, stepKey } from "../../src/sdk/verifier/deny-list.ts";
 import { denyListEntryOf } from "../../src/sdk/verifier/feed-messages.ts";
@@ -74,7 +75,12 @@ async function isConfirmed({ store }: Ground): Promise<boolean> {
 /** One watch of the feed. */
 type Connection = { readonly broker: Broker; readonly ground: Ground; readonly end: () => void };
 
-export function createWatcher(verifier: Watcher["verifier"], audiences: readonly string[]): Watcher {
+/** @param clock - its own, which is nobody's else. */
+export function createWatcher(
+  verifier: Watcher["verifier"],
+  audiences: readonly string[],
+  clock: Pick<Clock, "now">,
+): Watcher {
   const held = createDenyList();
   let cursor: Cursor | undefined;
   let denied = 0;
@@ -93,8 +99,8 @@ export function createWatcher(verifier: Watcher["verifier"], audiences: readonly
 
   function acknowledge(): void {
     if (connection === undefined || cursor === undefined) return;
-    const { broker, ground, watcherId, entry } = connection;
-    broker.receipts.acknowledged(watcherId, cursor.sequence, signature(entry, cursor, ground.clock.now()));
+    const { broker, watcherId, entry } = connection;
+    broker.receipts.acknowledged(watcherId, cursor.sequence, signature(entry, cursor, clock.now()));
   }
 
   /** Signs the last denial that it has applied, if its entry names a key. */
@@ -110,7 +116,7 @@ export function createWatcher(verifier: Watcher["verifier"], audiences: readonly
     if (asked === undefined) return;
     const { broker, ground, watcherId, entry } = asked;
     if (!isInForce(entry, broker)) return leave();
-    const askedAt = ground.clock.now();
+    const askedAt = clock.now();
     broker.receipts.seen(watcherId);
     // Who can't know of all that was durable says nothing.
     if (!(await isConfirmed(ground))) return;

@@ -64,9 +64,9 @@ export async function createWorlds({ delays, ledgerSigns, replicas }: Manner) {
   const signatures: Signature[] = [];
   const delivered: Delivered[] = [];
   const watchers = [
-    createWatcher(VERIFIER, [PLACES[0]]),
-    createWatcher(VERIFIER, PLACES),
-    createWatcher(SIGNING, [PLACES[1]]),
+    createWatcher(VERIFIER, [PLACES[0]], clock),
+    createWatcher(VERIFIER, PLACES, clock),
+    createWatcher(SIGNING, [PLACES[1]], clock),
   ];
   const model = createModel();
   const leaves = createLeaves();
@@ -241,6 +241,8 @@ export async function createWorlds({ delays, ledgerSigns, replicas }: Manner) {
     const one = {
       ...common,
       name,
+      /** How far the clock of this broker is off. */
+      offsetSeconds: site.offsetSeconds,
       machine,
       kernel,
       /** Of the machine of this broker. */
