@@ -53,6 +53,19 @@ describe("a machine", () => {
     expect(machineIn(entry({ machineName: undefined }), shown("k8s:node-name:worker-2"))).toBeUndefined();
   });
 
+  const CA = `x509pop:ca:${"0".repeat(64)}`;
+  const ISS = "oidc:iss:https://login.example";
+  test.for([
+    { machineName: "x509pop:subject:cn", selectors: [CA], says: "x509pop:subject:cn:build-7" },
+    { machineName: "x509pop:san:dns", selectors: [CA], says: "x509pop:san:dns:build-7" },
+    { machineName: "oidc:sub", selectors: [ISS], says: "oidc:sub:build-7" },
+    { machineName: "oidc:claim:host", selectors: [ISS], says: "oidc:claim:host:build-7" },
+  ])("is named by $machineName too, and by nothing that begins like it", ({ machineName, selectors, says }) => {
+    const other = says.replace(machineName, `${machineName}name`);
+    const attested = new Set([...selectors, says, other, "x509pop:san:uri:spiffe://a/b"] as Selector[]);
+    expect(machineIn(entry({ machineName, selectors }), attested)).toBe("build-7");
+  });
+
   test.for([
     { what: "the evidence names none", selectors: shown() },
     { what: "it names two", selectors: shown("k8s:node-name:a", "k8s:node-name:b") },
