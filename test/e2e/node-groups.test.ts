@@ -5,11 +5,7 @@ import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Channel, connectivityState } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
-import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
-import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import type { EntryContentSchema } from "../../src/gen/stint/v1/entries_pb.js";
-import { Nodes } from "../../src/gen/stint/v1/nodes_pb.js";
 import { Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { tlsIdentityOf } from "../../src/sdk/runtime/tls-identity.ts";
@@ -20,7 +16,7 @@ import { type Daemon, startDaemon } from "../daemon.ts";
 import { AUDIENCE, apiServer, BOUND, ISSUER } from "./api-server.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
 import { parseMetrics, scrape } from "./metrics-text.ts";
-import { FOR_NODES, identityBy, type NodeAgent, portOf, startNode, uid } from "./node-scene.ts";
+import { clientsOf, FOR_NODES, identityBy, type NodeAgent, portOf, startNode, uid } from "./node-scene.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
 // Goal: one entry stands for all machines of a group and one for an agent on all of them; and what was opened on one machine is nobody's
@@ -91,16 +87,6 @@ async function identityOf(machine: string): Promise<TlsIdentity> {
   return identityBy(daemon, { oidcTokenFile: token }, "node/pool");
 }
 
-function clientsOf(channel: ReturnType<typeof openChannel>) {
-  onTestFinished(() => channel.close());
-  return {
-    steps: createClient(Steps, channel),
-    credentials: createClient(Credentials, channel),
-    callers: createClient(Callers, channel),
-    workload: createClient(SpiffeWorkloadAPI, channel),
-    nodes: createClient(Nodes, channel),
-  };
-}
 const clientsAt = ({ socket }: { readonly socket: string }) => clientsOf(openChannel(socket));
 
 let run = 0;

@@ -5,11 +5,20 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Channel } from "@grpc/grpc-js";
+import { onTestFinished } from "vitest";
 import { stringify } from "yaml";
+import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
+import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
+import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
+import { History } from "../../src/gen/stint/v1/history_pb.js";
+import { Nodes } from "../../src/gen/stint/v1/nodes_pb.js";
+import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
 import type { AttestationOptions } from "../../src/sdk/runtime/attestation-options.ts";
 import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
 import type { TlsIdentity } from "../../src/wire/channel.ts";
+import { createClient } from "../../src/wire/client.ts";
 import { type Daemon, type LogLine, parseLine, startDaemon } from "../daemon.ts";
 import { STINT } from "../programs.ts";
 import { READ_SEARCH } from "./entries.ts";
@@ -168,6 +177,19 @@ export async function identityBy(
   const address = `127.0.0.1:${portOf(daemon, "attestationPort")}`;
   const options = { address, trust, evidence, ...(entry === undefined ? {} : { entry }) };
   return (await attestRuntime(options, await serverTrustOf(trust, undefined), AbortSignal.timeout(30_000))).identity;
+}
+
+/** What is called in these tests, on a connection that ends with the test. */
+export function clientsOf(channel: Channel) {
+  onTestFinished(() => channel.close());
+  return {
+    steps: createClient(Steps, channel),
+    credentials: createClient(Credentials, channel),
+    callers: createClient(Callers, channel),
+    workload: createClient(SpiffeWorkloadAPI, channel),
+    history: createClient(History, channel),
+    nodes: createClient(Nodes, channel),
+  };
 }
 
 /** A way to the broker that can be cut and mended. */

@@ -10,15 +10,12 @@ import {
   DiscoveryResponseSchema,
 } from "../../src/gen/envoy/service/discovery/v3/discovery_pb.js";
 import {
-  SpiffeWorkloadAPI,
   WITSVIDRequestSchema,
   WITSVIDResponseSchema,
   X509SVIDRequestSchema,
   X509SVIDResponseSchema,
 } from "../../src/gen/spiffe/workload/workload_pb.js";
-import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
-import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
-import { Nodes, SvidStreamKind } from "../../src/gen/stint/v1/nodes_pb.js";
+import { SvidStreamKind } from "../../src/gen/stint/v1/nodes_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
@@ -27,7 +24,7 @@ import { createClient } from "../../src/wire/client.ts";
 import { encodeNodeReport, NODE_CALLER_KEY } from "../../src/wire/node-message.ts";
 import type { Daemon } from "../daemon.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
-import { brokerForNodes, identityBy, type NodeAgent, portOf, startNode } from "./node-scene.ts";
+import { brokerForNodes, clientsOf, identityBy, type NodeAgent, portOf, startNode } from "./node-scene.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
 // Goal: whoever has the identity of a node reaches the steps of that node's machine alone, whatever it says of its callers.
@@ -86,14 +83,7 @@ function report(more: Partial<NodeReport["caller"]> = {}): NodeReport {
 
 function clients(identity = stolen) {
   const channel = openTlsChannel(`tcp://127.0.0.1:${portOf(daemon, "nodesPort")}`, identity);
-  onTestFinished(() => channel.close());
-  return {
-    steps: createClient(Steps, channel),
-    credentials: createClient(Credentials, channel),
-    callers: createClient(Callers, channel),
-    workload: createClient(SpiffeWorkloadAPI, channel),
-    nodes: createClient(Nodes, channel),
-  };
+  return clientsOf(channel);
 }
 
 const said = (one: NodeReport) => ({ metadata: { [NODE_CALLER_KEY]: encodeNodeReport(one) } });

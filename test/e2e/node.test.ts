@@ -4,21 +4,16 @@ import { once } from "node:events";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { createLocalJWKSet, decodeJwt, type JWK, jwtVerify } from "jose";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
-import { Callers } from "../../src/gen/stint/v1/callers_pb.js";
-import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import type { EntryContentSchema } from "../../src/gen/stint/v1/entries_pb.js";
-import { History } from "../../src/gen/stint/v1/history_pb.js";
-import { Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { Outcome } from "../../src/gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { createStint } from "../../src/sdk/runtime/index.ts";
 import { createVerifier } from "../../src/sdk/verifier/index.ts";
 import { openChannel } from "../../src/wire/channel.ts";
-import { createClient } from "../../src/wire/client.ts";
 import type { Daemon } from "../daemon.ts";
 import { callerAs } from "./as-user.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
-import { brokerForNodes, cableTo, type NodeAgent, portOf, startNode, uid } from "./node-scene.ts";
+import { brokerForNodes, cableTo, clientsOf, type NodeAgent, portOf, startNode, uid } from "./node-scene.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
 // The agent of a machine without a broker: what its processes have of the broker, and what they have not.
@@ -42,17 +37,7 @@ afterAll(async () => {
 
 const grant = { elements: [READ_SEARCH] };
 
-function clientsAt(socket: string) {
-  const channel = openChannel(socket);
-  onTestFinished(() => channel.close());
-  return {
-    steps: createClient(Steps, channel),
-    credentials: createClient(Credentials, channel),
-    workload: createClient(SpiffeWorkloadAPI, channel),
-    callers: createClient(Callers, channel),
-    history: createClient(History, channel),
-  };
-}
+const clientsAt = (socket: string) => clientsOf(openChannel(socket));
 
 let run = 0;
 async function opened(agent: NodeAgent, name: string, executor?: number): Promise<Step> {
