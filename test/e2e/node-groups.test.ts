@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
@@ -170,45 +170,68 @@ test("a step for any process of the agent is for those of the opener's machine",
   await expect(opening).rejects.toMatchObject({ reason: "INVALID_FIELD", metadata: { field: "executor" } });
 });
 
+/** A boot of a machine whose agent is not of this test, and the process there that it speaks for. */
+type Made = { readonly bootId: string; readonly pidNamespace: string; readonly startTimeTicks: number };
+
+/** Whoever has a machine's token, attended by the broker. @returns said: metadata of a call, for a process of this boot */
+async function impostor(machine: string, made: Made) {
+  const identity = await identityOf(machine);
+  const clients = clientsOf(openTlsChannel(`tcp://127.0.0.1:${portOf(daemon, "nodesPort")}`, identity));
+  const { bootId, pidNamespace, startTimeTicks } = made;
+  const attending = clients.nodes.attend();
+  onTestFinished(attending.cancel);
+  attending.send({ message: { case: "machine", value: { bootId, pidNamespace } } });
+  attending.send({ message: { case: "alive", value: { last: true } } });
+  expect((await attending.responses.next()).value?.message.case).toBe("attended");
+  const said = (bootIdSaid = bootId) => {
+    const caller = { bootId: bootIdSaid, pidNamespace, pid: process.pid, startTimeTicks };
+    const facts = {
+      ...{
+        process: caller,
+        uid: process.getuid?.() ?? 0,
+        lineage: { kind: "lineage", chain: [{ process: caller }] } as const,
+      },
+      selectors: new Set<Selector>([uid, "node:name:pool/worker-1"] as Selector[]),
+    };
+    const report = { caller: facts, sharesPids: true, unavailable: [], ancestors: [] };
+    return { metadata: { [NODE_CALLER_KEY]: encodeNodeReport(report) } };
+  };
+  return { ...clients, said };
+}
+
 test("whoever has a machine's token and key reaches that machine's steps alone, whatever it says of its callers", async () => {
   const step = await openedAt(one, ANY);
   const { step: shown } = await operator.steps.get({ by: { case: "stepId", value: step.stepId } });
   const { bootId = "", pidNamespace = "", startTimeTicks = 0n } = shown?.opener ?? {};
-  const identity = await identityOf("worker-3");
-  const { nodes, steps, credentials, callers } = clientsOf(
-    openTlsChannel(`tcp://127.0.0.1:${portOf(daemon, "nodesPort")}`, identity),
-  );
-  const machine = { bootId: bootId.split(":")[2] ?? "", pidNamespace };
-  const attending = nodes.attend();
-  onTestFinished(attending.cancel);
-  attending.send({ message: { case: "machine", value: machine } });
-  attending.send({ message: { case: "alive", value: { last: true } } });
-  expect((await attending.responses.next()).value?.message.case).toBe("attended");
-
-  const caller = { ...machine, pid: process.pid, startTimeTicks: Number(startTimeTicks) };
-  const said = (bootIdSaid: string) => ({
-    metadata: {
-      [NODE_CALLER_KEY]: encodeNodeReport({
-        caller: {
-          process: { ...caller, bootId: bootIdSaid },
-          uid: process.getuid?.() ?? 0,
-          selectors: new Set([uid, "node:name:pool/worker-1"] as never),
-          lineage: { kind: "untold" },
-        },
-        ...{ sharesPids: true, unavailable: [], ancestors: [] },
-      }),
-    },
-  });
-  const who = await callers.whoAmI({}, said(machine.bootId));
+  const made = { bootId: bootId.split(":")[2] ?? "", pidNamespace, startTimeTicks: Number(startTimeTicks) };
+  const { steps, credentials, callers, said } = await impostor("worker-3", made);
+  const who = await callers.whoAmI({}, said());
   expect(who.selectors).toContain("node:name:pool/worker-3");
   expect(who.selectors).not.toContain("node:name:pool/worker-1");
   const { stepId } = step;
-  const jwt = credentials.issueJwtSvid({ stepId, wanted: { audiences: [SEARCH] } }, said(machine.bootId));
+  const jwt = credentials.issueJwtSvid({ stepId, wanted: { audiences: [SEARCH] } }, said());
   await expect(jwt).rejects.toMatchObject(refusal);
-  await expect(steps.close({ stepId, outcome: 1 }, said(machine.bootId))).rejects.toMatchObject(refusal);
+  await expect(steps.close({ stepId, outcome: 1 }, said())).rejects.toMatchObject(refusal);
   await expect(callers.whoAmI({}, said(bootId))).rejects.toMatchObject({ reason: "INVALID_FIELD" });
   expect(await stateOf(step)).toBe(StepState.OPEN);
   await closeAt(one, step);
+});
+
+test("two hundred machines come at once by one entry, and each opens what none of the others can see", async () => {
+  const made = { bootId: randomUUID(), pidNamespace: "4026531836", startTimeTicks: 7 };
+  const machines = await Promise.all(Array.from({ length: 200 }, (_, index) => impostor(`rack-${index}`, made)));
+  const opened = await Promise.all(
+    machines.map(async ({ steps, said }, index) => {
+      const opening = { runId: `rack-${index}`, step: "s", agent: "researcher", grant };
+      return (await steps.open(opening, said())).step?.stepId ?? "";
+    }),
+  );
+  expect(new Set(opened).size).toBe(machines.length);
+  const seen = await Promise.all(machines.map(async ({ steps, said }) => (await steps.list({}, said())).steps));
+  expect(seen.map((steps) => steps.map(({ stepId }) => stepId))).toEqual(opened.map((stepId) => [stepId]));
+  await Promise.all(
+    machines.map(({ steps, said }, index) => steps.close({ stepId: opened[index] ?? "", outcome: 1 }, said())),
+  );
 });
 
 test("a runtime of the group is nobody on the broker endpoint, where its machine can't be told", async () => {
