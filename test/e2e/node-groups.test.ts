@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Channel, connectivityState } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import type { Selector } from "../../src/domain/selector.ts";
 import type { EntryContentSchema } from "../../src/gen/stint/v1/entries_pb.js";
 import { Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
