@@ -1,3 +1,5 @@
+import { BrokerError } from "../domain/errors.ts";
+import type { ReceiptReport } from "../domain/replica-report.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Nodes } from "../ports/nodes.ts";
 import type { Replicas } from "../ports/replicas.ts";
@@ -32,17 +34,28 @@ export function keepReplicasTold({ replicas, nodes, receipts, notifier, clock }:
 
   function tell(): void {
     isSoon = false;
-    const report = { nodes: nodes.attended(), receipts: receipts.report(notifier.following.position()) };
-    const { verifiers, unknown } = report.receipts;
+    const stand = standing();
+    const report = { nodes: nodes.attended(), ...(stand === undefined ? {} : { receipts: stand }) };
     const text = JSON.stringify(report);
     if (text !== told) replicas.report(report);
     told = text;
     isPausing = true;
-    cancel = clock.schedule(PAUSE_MS + verifiers.length + unknown.length, () => {
+    const size = stand === undefined ? 0 : stand.verifiers.length + stand.unknown.length;
+    cancel = clock.schedule(PAUSE_MS + size, () => {
       isPausing = false;
       if (isSoon) tell();
       else cancel = clock.schedule(IDLE_MS, tell);
     });
+  }
+
+  /** `undefined` while it is not known which verifiers there are: nobody is to believe anything of them then. */
+  function standing(): ReceiptReport | undefined {
+    try {
+      return receipts.report(notifier.following.position());
+    } catch (thrown) {
+      if (thrown instanceof BrokerError && thrown.code === "NOT_SERVING") return undefined;
+      throw thrown;
+    }
   }
 
   function tellSoon(): void {
