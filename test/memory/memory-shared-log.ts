@@ -13,6 +13,8 @@ import type { AppendedGroup, LogTurn, SharedLog } from "../../src/ports/shared-l
 export type MemoryLogDatabase = {
   /** @param way - how one broker reaches it, which may change at any time. */
   connect(own: LogClient, way?: LogWay): SharedLog;
+  /** Sequences of the events whose content is gone. */
+  pruned(): readonly number[];
   /** Of the brokers whose leases stand, since when without a gap. */
   standing(): ReadonlyMap<string, UnixMicros>;
 };
@@ -119,6 +121,7 @@ export function memoryLogDatabase(ports: {
   }
 
   return {
+    pruned: () => events.flatMap(({ sequence, canonical }) => (canonical.length === 0 ? [sequence] : [])),
     standing() {
       const standing = [...leases.values()].filter(({ seenMs }) => clock.monotonicMs() - seenMs < LEASE_MS);
       return new Map(standing.map(({ name, since }) => [name, since]));

@@ -53,7 +53,8 @@ export async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void>
   await operators(world).policies({ kind: "policies", set: undefined });
   await world.pass(3);
   const stateOf = (stepId: string) => model.steps.get(stepId)?.state;
-  const [lost, kept] = [await heldAt(dead, "a"), await heldAt(world, "b")];
+  const isNear = dead.machine === world.machine;
+  const [lost, kept] = [await heldAt(dead, "a"), await heldAt(world, "b", isNear ? dead : world)];
   await dead.kill();
   await dead.pass(16);
   for (const { step, state, held, keeper = step.keeper } of model.steps.values()) {
@@ -71,9 +72,12 @@ export async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void>
   promise(stateOf(kept) === "OPEN", `nor when a broker begins that does not hold it: ${stateOf(kept)}`);
 }
 
-/** Opens a step at a broker, and holds it there. */
-async function heldAt({ kernel, processes, holds, broker, answered }: World, run: string): Promise<string> {
+/** Holds a new step at a broker. @param at - where it is opened. */
+async function heldAt(world: World, run: string, at = world): Promise<string> {
+  const { kernel, processes, holds, broker, answered } = world;
   const { registry } = broker;
+  // An acceptance that was cut short is done again.
+  for (const one of [broker, at.broker]) if (one.isSuspended()) await answered(one.acceptRestore());
   for (const name of NAMED) await answered(registry.enable(name, OPERATOR));
   await answered(registry.update(NAMED[0], parseEntryContent(agentContent(0, [READS_ANYWHERE])), 0, OPERATOR));
   const [opener, executor] = [kernel.start(11), kernel.start(1)];
@@ -84,7 +88,7 @@ async function heldAt({ kernel, processes, holds, broker, answered }: World, run
     executor: { kind: "pid", pid: executor.process.pid },
     allowPartial: false,
   };
-  const { stepId } = (await answered(broker.open(opener, request))).step;
+  const { stepId } = (await answered(at.broker.open(opener, request))).step;
   const { release } = await answered(broker.hold(opener, stepId));
   holds.set(release, stepId);
   return stepId;

@@ -137,6 +137,10 @@ async function checkFollowers(world: World): Promise<void> {
 
 /** All brokers that share a log have the same tables, row by row. */
 async function checkSameTables(worlds: readonly World[]): Promise<void> {
+  const { model, prunedFromLog } = worldOf(worlds);
+  const gone = prunedFromLog?.() ?? [...model.retention.pruned.keys()];
+  const isSame = gone.length === model.retention.pruned.size && gone.every((one) => model.retention.pruned.has(one));
+  promise(isSame, "the content of what is pruned is gone from the log too, and of nothing else");
   const [first, ...others] = worlds.map(({ tables }) => tables?.());
   for (const other of others) {
     for (const [table, digest] of first ?? []) {

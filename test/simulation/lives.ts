@@ -93,26 +93,24 @@ export async function startLives(
     return entries;
   }
 
-  async function open(): Promise<boolean> {
+  async function start(): Promise<void> {
+    if (isUp) return;
     try {
       store = await place.open();
-      return true;
+      const finding = await store.verifyAll();
+      promise(finding.kind === "intact", "what a crash leaves is what follows from the events");
+      count = nextLife();
+      life = await nextGround();
+      ({ checkpoints, keeper } = await places.open(life.pass));
+      broker = await begin();
+      denied = await deniedBy(broker);
+      isUp = true;
     } catch (thrown) {
-      if (thrown instanceof BrokerError) return false;
-      throw thrown;
+      // As a process that ends since it can't start.
+      life.kill();
+      await place.gone();
+      if (!(thrown instanceof BrokerError)) throw thrown;
     }
-  }
-
-  async function start(): Promise<void> {
-    if (isUp || !(await open())) return;
-    const finding = await store.verifyAll();
-    promise(finding.kind === "intact", "what a crash leaves is what follows from the events");
-    count = nextLife();
-    life = await nextGround();
-    ({ checkpoints, keeper } = await places.open(life.pass));
-    broker = await begin();
-    denied = await deniedBy(broker);
-    isUp = true;
   }
 
   async function kill(): Promise<void> {

@@ -49,6 +49,8 @@ export type SharedPlace = {
   head(): number;
   /** What was recorded since it was asked last. */
   news(): readonly Told[];
+  /** Sequences of the events whose content is gone from a log that is shared. */
+  pruned?(): readonly number[];
   site(own: SiteOptions): Promise<SitePlace>;
   end(): Promise<void>;
 };
@@ -113,6 +115,7 @@ export async function sharedPlace({ clock, randomness }: PlacePorts): Promise<Sh
   return {
     head: () => head,
     news: () => news.splice(0),
+    pruned: database.pruned,
     async site({ name, machine, clock: own, signer, failed, committed }) {
       const way = openWay();
       const directory = join(root, name);

@@ -123,6 +123,7 @@ export async function createWorlds({ delays, ledgerSigns, replicas }: Manner) {
     isAlive: (of: ProcessIdentity) =>
       processesOf().some(({ kernel, one }) => sameProcess(one.process, of) && kernel.isAlive(one)),
     steps: (): readonly OpenedStep[] => [...model.steps.values()].map(({ step }) => step),
+    prunedFromLog: place.pruned,
     rest,
     answered,
     /** Lets time pass second by second. */
