@@ -247,6 +247,13 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
 
   takeUp(...(await Promise.all([ports.policies.inForce(), ports.recorded.risks(0 as UnixSeconds)])));
   const following = ports.ledger.follow({ name: "judging", take }, through);
+  // Steps of a broker that is gone may not have been judged on what changed while it seemed to be there.
+  const stopCharges = charge.onChange((isConcerned) => {
+    const orphans = stepDirectory.open().filter((step) => isConcerned(step) && charge.of(step) === "orphan");
+    if (orphans.length === 0) return;
+    const only = new Set(orphans.map(({ stepId }) => stepId));
+    changed({ key: "start", sequence: following.position(), isUnrecorded: true, only });
+  });
   wake();
 
   return {
@@ -270,6 +277,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     stop() {
       isOver = true;
       following.end();
+      stopCharges();
       cancelRetry();
       for (const { lapse } of risks.values()) lapse();
     },

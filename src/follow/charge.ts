@@ -35,6 +35,13 @@ export function chargesAmong(replicas: Replicas | undefined): Charges {
   const { own, all, leads } = replicas;
   /** Steps of brokers that were gone, or had not come, when it was looked last. */
   let unsure = new Set<string>();
+  const listeners = new Set<(isConcerned: (step: Kept) => boolean) => void>();
+  replicas.onLook((isChanged) => {
+    const before = unsure;
+    unsure = new Set();
+    if (!isChanged && before.size === 0) return;
+    for (const listener of [...listeners]) listener(isChanged ? () => true : ({ stepId }) => before.has(stepId));
+  });
   const isThere = (keeper: string | undefined) => all().some((one) => one.name === keeper && one.isAlive);
   const isSeen = (process: ProcessIdentity) =>
     isRemote(process) ||
@@ -64,12 +71,8 @@ export function chargesAmong(replicas: Replicas | undefined): Charges {
     },
     isOrphaned: (step) => !unsure.has(step.stepId) && isUnseen(step),
     onChange(listener) {
-      return replicas.onLook((isChanged) => {
-        const before = unsure;
-        unsure = new Set();
-        if (isChanged) listener(() => true);
-        else if (before.size > 0) listener(({ stepId }) => before.has(stepId));
-      });
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
   };
 }

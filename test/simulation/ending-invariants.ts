@@ -1,9 +1,9 @@
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import { addMicros } from "../../src/domain/time.ts";
-import type { OpenRequest } from "../../src/open/open-request.ts";
+import type { WantedExecutor } from "../../src/open/open-request.ts";
 import { OPERATOR } from "./broker.ts";
-import { agentContent, chosenOf, ELEMENTS, NAMED, READS_ANYWHERE, READS_PUBLIC } from "./cast.ts";
+import { agentContent, chosenOf, ELEMENTS, NAMED, READS_ANYWHERE, READS_INSIDE, READS_PUBLIC } from "./cast.ts";
 import { note, promise } from "./model-history.ts";
 import { operators } from "./operators.ts";
 import type { Told } from "./sites.ts";
@@ -54,8 +54,11 @@ export async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void>
   await world.pass(3);
   const stateOf = (stepId: string) => model.steps.get(stepId)?.state;
   const isNear = dead.machine === world.machine;
-  const [lost, kept] = [await heldAt(dead, "a"), await heldAt(world, "b", isNear ? dead : world)];
+  const [lost, kept] = [await heldAt(dead, "a", dead), await heldAt(world, "b", isNear ? dead : world)];
+  const left = await openedAt(dead, { run: "c", agent: 1, grant: READS_PUBLIC, executor: { kind: "any" } });
   await dead.kill();
+  // Forbids what is public.
+  await operators(world).policies({ kind: "policies", set: 1 });
   await dead.pass(16);
   for (const { step, state, held, keeper = step.keeper } of model.steps.values()) {
     promise(state !== "OPEN" || !held || keeper !== dead.name, "what a dead broker held is ended after its lease");
@@ -66,6 +69,7 @@ export async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void>
   }
   promise(stateOf(lost) === "ABANDONED", `as abandoned: ${stateOf(lost)}`);
   promise(stateOf(kept) === "OPEN", `what is held at another is not: ${stateOf(kept)}`);
+  promise(stateOf(left.stepId) === "REVOKED", `and what it kept is judged by others: ${stateOf(left.stepId)}`);
   await dead.begin(true);
   promise(dead.isUp, "a broker starts again with tables that it makes anew");
   await dead.pass(40);
@@ -73,23 +77,36 @@ export async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void>
 }
 
 /** Holds a new step at a broker. @param at - where it is opened. */
-async function heldAt(world: World, run: string, at = world): Promise<string> {
-  const { kernel, processes, holds, broker, answered } = world;
-  const { registry } = broker;
-  // An acceptance that was cut short is done again.
-  for (const one of [broker, at.broker]) if (one.isSuspended()) await answered(one.acceptRestore());
-  for (const name of NAMED) await answered(registry.enable(name, OPERATOR));
-  await answered(registry.update(NAMED[0], parseEntryContent(agentContent(0, [READS_ANYWHERE])), 0, OPERATOR));
-  const [opener, executor] = [kernel.start(11), kernel.start(1)];
-  processes.push(opener, executor);
-  const request: OpenRequest = {
-    ...{ runId: parseSegment(`run-${run}`, "run_id"), step: parseSegment("ending", "step") },
-    ...{ agent: parseSegment("agent-0", "agent"), grant: chosenOf(ELEMENTS, [READS_PUBLIC]), audiences: [] },
-    executor: { kind: "pid", pid: executor.process.pid },
-    allowPartial: false,
-  };
-  const { stepId } = (await answered(at.broker.open(opener, request))).step;
+async function heldAt({ kernel, processes, holds, broker, answered }: World, run: string, at: World): Promise<string> {
+  const executor = kernel.start(1);
+  processes.push(executor);
+  const wanted = { kind: "pid", pid: executor.process.pid } as const;
+  const { stepId, opener } = await openedAt(at, { run, agent: 0, grant: READS_INSIDE, executor: wanted });
   const { release } = await answered(broker.hold(opener, stepId));
   holds.set(release, stepId);
   return stepId;
+}
+
+/** Opens a step at a broker that nothing is in the way of. */
+async function openedAt(
+  { kernel, processes, broker, answered }: World,
+  wanted: { readonly run: string; readonly agent: 0 | 1; readonly grant: number; readonly executor: WantedExecutor },
+) {
+  const { registry } = broker;
+  const { run, agent, grant, executor } = wanted;
+  // An acceptance that was cut short is done again.
+  if (broker.isSuspended()) await answered(broker.acceptRestore());
+  for (const name of NAMED) await answered(registry.enable(name, OPERATOR));
+  const ceiling = parseEntryContent(agentContent(agent, [READS_INSIDE, READS_ANYWHERE]));
+  await answered(registry.update(NAMED[agent], ceiling, 0, OPERATOR));
+  const opener = kernel.start(11);
+  processes.push(opener);
+  const opened = await answered(
+    broker.open(opener, {
+      ...{ runId: parseSegment(`run-${run}`, "run_id"), step: parseSegment("ending", "step") },
+      ...{ agent: parseSegment(`agent-${agent}`, "agent"), grant: chosenOf(ELEMENTS, [grant]), audiences: [] },
+      ...{ executor, allowPartial: false },
+    }),
+  );
+  return { stepId: opened.step.stepId, opener };
 }
