@@ -5,7 +5,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { isClosed, type Step } from "../domain/step.ts";
 import { stepNamesOf } from "../domain/step-names.ts";
 import { addSeconds, microsOf, secondsOf } from "../domain/time.ts";
-import { type Charge, chargesAmong } from "../follow/charge.ts";
+import { type Charge, type Charges, chargesAmong } from "../follow/charge.ts";
 import { createListeners } from "../follow/listeners.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { StepDirectory } from "../ports/directories.ts";
@@ -13,7 +13,6 @@ import type { ExchangeVault } from "../ports/exchange-vault.ts";
 import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { ProjectionReads } from "../ports/ledger-reads.ts";
-import type { Replicas } from "../ports/replicas.ts";
 import type { StandingExchange, StandingExchanges } from "../ports/standing-exchanges.ts";
 import { createEndingQueue } from "./ending-queue.ts";
 import type { ExchangeTargets } from "./exchange-targets.ts";
@@ -45,7 +44,7 @@ export type EndingsPorts = {
   readonly targets: ExchangeTargets;
   readonly vault: ExchangeVault;
   /** Absent: the ledger is shared with nobody. */
-  readonly replicas?: Replicas | undefined;
+  readonly charges?: Charges;
   readonly clock: Clock;
   /** Told of each end that has to be tried again; a line of the log, without secrets. */
   readonly delayed: (exchange: StandingExchange) => void;
@@ -67,13 +66,12 @@ const LAPSE_SECONDS = LIMITS.clockSkewSecondsMax;
  * @throws BrokerError LEDGER_UNAVAILABLE
  */
 export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
-  const { clock, ledger, targets, vault } = ports;
+  const { clock, ledger, targets, vault, charges = chargesAmong(undefined) } = ports;
   const { value, through } = await ports.projections.exchanges(secondsOf(clock.now()));
   const kept = createKeptExchanges();
   const changes = createListeners(ports.failed);
   const queue = createEndingQueue();
   const blind = new Map<string, Promise<unknown>>();
-  const charges = chargesAmong(ports.replicas);
   const chargeOf = ({ exchange }: KeptExchange) => charges.of(inChargeOf(exchange));
   let isStopped = false;
 

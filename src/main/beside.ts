@@ -95,7 +95,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     ...ports.exchanges,
     ledger,
     projections,
-    replicas: store.replicas,
+    charges,
     stepDirectory,
   });
   closers.push(() => endings.stop());

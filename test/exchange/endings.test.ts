@@ -7,6 +7,7 @@ import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { secondsOf } from "../../src/domain/time.ts";
 import { type Endings, keepEndings } from "../../src/exchange/endings.ts";
+import { chargesAmong } from "../../src/follow/charge.ts";
 import { type KeptSteps, keepStepDirectory } from "../../src/follow/step-directory.ts";
 import type { ExchangeVault } from "../../src/ports/exchange-vault.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
@@ -61,7 +62,7 @@ async function start(targets: readonly MemoryTarget[] = [target], replicas?: Rep
     stepDirectory: steps,
     targets: new Map(targets.map((one) => [one.name, one])),
     vault,
-    replicas,
+    charges: chargesAmong(replicas),
     clock,
     delayed: ({ failure = "" }) => void delayed.push(failure),
     failed,
