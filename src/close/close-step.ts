@@ -11,7 +11,8 @@ import type { Ledger } from "../ports/ledger.ts";
 import type { CloseResult } from "../ports/ledger-acts.ts";
 import type { FeedReads } from "../ports/ledger-reads.ts";
 import type { StandingExchange, StandingExchanges } from "../ports/standing-exchanges.ts";
-import { type ReceiptBook, type Receipts, summaryOf } from "./receipts.ts";
+import { summaryOf } from "./deny-summary.ts";
+import type { ReceiptBook, Receipts } from "./receipts.ts";
 
 export type CloseRequest = {
   readonly stepId: string;

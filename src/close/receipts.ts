@@ -4,10 +4,11 @@ import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
 import type { ReceiptReport } from "../domain/replica-report.ts";
 import type { SignedReceipt, TakenReceipt } from "../domain/signed-receipt.ts";
-import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
+import { addMicros, addSeconds, microsOf, type UnixMicros } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
-import type { DenyPart, RecordedReceipt } from "../ports/ledger-reads.ts";
+import type { RecordedReceipt } from "../ports/ledger-reads.ts";
+import type { DenySummary } from "./deny-summary.ts";
 import { NOWHERE_ELSE, type ReceiptsElsewhere } from "./receipts-elsewhere.ts";
 
 export type ReceiptState = StandingVerifier["state"];
@@ -39,29 +40,6 @@ export type WatcherStatus = {
   readonly appliedBefore: number;
   readonly process?: ProcessIdentity;
 };
-
-/** What one close, or several closes, denied to verifiers. */
-export type DenySummary = {
-  /** Whether anything is denied at all. */
-  readonly isAny: boolean;
-  readonly concernsAll: boolean;
-  readonly audiences: ReadonlySet<string>;
-  readonly latestExpiry: UnixSeconds;
-};
-
-export async function summaryOf(parts: AsyncIterable<DenyPart>): Promise<DenySummary> {
-  let [isAny, concernsAll, latestExpiry] = [false, false, 0];
-  const audiences = new Set<string>();
-  for await (const { entries } of parts) {
-    for (const entry of entries) {
-      isAny = true;
-      concernsAll ||= entry.concernsAll;
-      latestExpiry = Math.max(latestExpiry, entry.latestExpiry);
-      for (const audience of entry.audiences) audiences.add(audience);
-    }
-  }
-  return { isAny, concernsAll, audiences, latestExpiry: latestExpiry as UnixSeconds };
-}
 
 /** Who applied what, and by when everyone else must have lapsed. */
 export type ReceiptBook = {
@@ -197,6 +175,12 @@ export function createReceiptBook(ports: {
     return elsewhere.left({ entryId, createdAt, maxStalenessSeconds: content.maxStalenessSeconds }, sequence, closedAt);
   }
 
+  /** By when something was denied, by this broker's clock: its instant may be of another's. */
+  function deniedBy(closedAt: UnixMicros | undefined, now: UnixMicros): UnixMicros {
+    if (closedAt === undefined) return now;
+    return Math.min(now, addMicros(closedAt, LIMITS.clockSkewSecondsMax * 1_000_000)) as UnixMicros;
+  }
+
   /** Of a verifier of which some process may not have applied something, here or elsewhere. */
   function openState(missing: readonly Watcher[], away: Left, ...others: readonly UnixMicros[]) {
     const isConnected = away?.isConnected === true || missing.some((one) => one.isConnected);
@@ -232,7 +216,7 @@ export function createReceiptBook(ports: {
     const isHeard = heard.has(entry.entryId) || elsewhere.isHeard(entry.entryId);
     const standing = { verifier, audiences, watches: !entry.disabled && (known !== undefined || isHeard) };
     const missing = missingOf(own, sequence, now);
-    const away = leftElsewhere(entry, sequence, closedAt ?? now);
+    const away = leftElsewhere(entry, sequence, deniedBy(closedAt, now));
     const left = leftUntil(entry);
     const isLeft = left > now;
     const isOpen = missing.length > 0 || isLeft || away !== undefined;

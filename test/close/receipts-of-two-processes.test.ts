@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createReceiptBook, type DenySummary } from "../../src/close/receipts.ts";
+import type { DenySummary } from "../../src/close/deny-summary.ts";
+import { createReceiptBook } from "../../src/close/receipts.ts";
 import { entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";

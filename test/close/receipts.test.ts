@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createReceiptBook, type DenySummary } from "../../src/close/receipts.ts";
+import type { DenySummary } from "../../src/close/deny-summary.ts";
+import { createReceiptBook } from "../../src/close/receipts.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
 import type { Segment, SpiffeId } from "../../src/domain/spiffe-id.ts";
