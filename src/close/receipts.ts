@@ -175,10 +175,10 @@ export function createReceiptBook(ports: {
     return elsewhere.left({ entryId, createdAt, maxStalenessSeconds: content.maxStalenessSeconds }, sequence, closedAt);
   }
 
-  /** By when something was denied, by this broker's clock: its instant may be of another's. */
+  /** By when something was denied, by this broker's clock: its instant may be of another's, and each may be off by as much. */
   function deniedBy(closedAt: UnixMicros | undefined, now: UnixMicros): UnixMicros {
     if (closedAt === undefined) return now;
-    return Math.min(now, addMicros(closedAt, LIMITS.clockSkewSecondsMax * 1_000_000)) as UnixMicros;
+    return Math.min(now, addMicros(closedAt, 2 * LIMITS.clockSkewSecondsMax * 1_000_000)) as UnixMicros;
   }
 
   /** Of a verifier of which some process may not have applied something, here or elsewhere. */
