@@ -22,6 +22,7 @@ export async function livesOf(
 ): Promise<ReadonlyMap<string, number> | undefined> {
   const numRuns = Number(runs ?? runsOfItself);
   const seen = new Map<string, number>();
+  let lived = 0;
   const count = (what: string, times: number) => void seen.set(what, (seen.get(what) ?? 0) + times);
   await fc.assert(
     fc.asyncProperty(schedules, async ({ rounds, ...manner }) => {
@@ -32,6 +33,7 @@ export async function livesOf(
           await checkAtRest(worlds);
         }
         await checkInTheEnd(worlds);
+        lived += 1;
         const [world] = worlds;
         for (const [what, times] of world?.model.seen ?? []) count(what, times);
         count("delivered", world?.delivered.length ?? 0);
@@ -46,6 +48,6 @@ export async function livesOf(
       ...(limitMs === undefined ? {} : { interruptAfterTimeLimit: Number(limitMs) }),
     },
   );
-  if (stats !== undefined) process.stderr.write(`${JSON.stringify([...seen])}\n`);
-  return numRuns < ALL_SEEN_RUNS ? undefined : seen;
+  if (stats !== undefined) process.stderr.write(`${lived} lives: ${JSON.stringify([...seen])}\n`);
+  return lived < ALL_SEEN_RUNS ? undefined : seen;
 }
