@@ -116,8 +116,9 @@ async function mended(world: World): Promise<void> {
   clock.stepWall(-clock.skewSeconds());
   if (world.isUp) {
     const refusal = await world.ground.store.confirmed().catch((thrown: unknown) => thrown);
-    const isBehind = refusal instanceof BrokerError && refusal.message.includes("older than what was pruned");
-    promise(refusal === undefined || isBehind, `a broker goes on once nothing is in its way: ${refusal}`);
+    const why = world.ground.store.health().reasons.join();
+    const isBehind = refusal !== undefined && why.includes("older than what was pruned");
+    promise(refusal === undefined || isBehind, `a broker goes on once nothing is in its way: ${why}`);
     if (isBehind) await world.kill();
   }
   await world.begin(false);
