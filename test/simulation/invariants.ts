@@ -25,6 +25,8 @@ import type { World } from "./world.ts";
 const FORGET_AFTER_MS = 10_000;
 const ALL = 10_000;
 
+/** A broker that has not been told yet of the erasure, which another recorded, can't judge steps that ended with it. */
+const ERASED = /whom the step works for was erased/;
 /** Keys that are new are made when the ledger can be written. */
 const EXPECTED: ReadonlySet<string> = new Set(["LEDGER_UNAVAILABLE", "NOT_SERVING", "AUTHORITY_UNAVAILABLE"]);
 
@@ -48,7 +50,11 @@ export async function checkAtRest(worlds: readonly World[]): Promise<void> {
   checkDelivered(world);
   await checkWatchers(world, worlds);
   checkClosures(world);
-  promise(failures.every(isExpected), `nothing fails in the background: ${failures.join(", ")}`);
+  const isBehind = (error: unknown) => worlds.length > 1 && error instanceof BrokerError && ERASED.test(error.message);
+  promise(
+    failures.every((one) => isExpected(one) || isBehind(one)),
+    `nothing fails in the background: ${failures.join(", ")}`,
+  );
 }
 
 /** What holds of each broker. */
