@@ -14,7 +14,7 @@ export type ReceiptsElsewhere = {
    * @returns `undefined`: none is left.
    */
   left(
-    verifier: { readonly entryId: string; readonly createdAt: UnixMicros; readonly maxStalenessSeconds: number },
+    verifier: { readonly entryId: string; readonly maxStalenessSeconds: number },
     sequence: number,
     deniedAt: UnixMicros,
   ): { readonly until: UnixMicros; readonly isConnected: boolean } | undefined;
@@ -66,8 +66,7 @@ export function receiptsElsewhere({
 
   return {
     isShared: true,
-    left({ entryId, createdAt, maxStalenessSeconds }, sequence, deniedAt) {
-      if (createdAt >= deniedAt) return undefined;
+    left({ entryId, maxStalenessSeconds }, sequence, deniedAt) {
       const staleness = maxStalenessSeconds * 1_000_000;
       let until = 0;
       let isConnected = false;

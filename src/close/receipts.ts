@@ -77,6 +77,9 @@ export type ReceiptBook = {
   watchers(): readonly (WatcherStatus & Watching)[];
 };
 
+/** The clocks of two brokers may be so far apart: each may be off by half of it. */
+const CLOCKS_APART_MICROS = 2 * LIMITS.clockSkewSecondsMax * 1_000_000;
+
 type Left = ReturnType<ReceiptsElsewhere["left"]>;
 type Watching = { readonly acknowledged: number; readonly lastSeen: UnixMicros; readonly isConnected: boolean };
 type Watcher = WatcherStatus & {
@@ -171,14 +174,14 @@ export function createReceiptBook(ports: {
     return own.filter((watcher) => watcher.acknowledged < sequence && lapseOf(watcher) > now);
   }
 
-  function leftElsewhere({ entryId, createdAt, content }: VerifierEntry, sequence: number, closedAt: UnixMicros): Left {
-    return elsewhere.left({ entryId, createdAt, maxStalenessSeconds: content.maxStalenessSeconds }, sequence, closedAt);
+  function leftElsewhere({ entryId, content }: VerifierEntry, sequence: number, closedAt: UnixMicros): Left {
+    return elsewhere.left({ entryId, maxStalenessSeconds: content.maxStalenessSeconds }, sequence, closedAt);
   }
 
-  /** By when something was denied, by this broker's clock: its instant may be of another's, and each may be off by as much. */
+  /** By when something was denied, by this broker's clock: its instant may be of another's. */
   function deniedBy(closedAt: UnixMicros | undefined, now: UnixMicros): UnixMicros {
     if (closedAt === undefined) return now;
-    return Math.min(now, addMicros(closedAt, 2 * LIMITS.clockSkewSecondsMax * 1_000_000)) as UnixMicros;
+    return Math.min(now, addMicros(closedAt, CLOCKS_APART_MICROS)) as UnixMicros;
   }
 
   /** Of a verifier of which some process may not have applied something, here or elsewhere. */
@@ -201,7 +204,9 @@ export function createReceiptBook(ports: {
    * refuses what it was not told of.
    */
   function leftUntil({ createdAt, content }: VerifierEntry): UnixMicros {
-    return createdAt >= startedAt ? startedAt : addMicros(startedAt, content.maxStalenessSeconds * 1_000_000);
+    // Another broker's clock may have said when the entry was made.
+    const isSinceStart = createdAt >= (elsewhere.isShared ? addMicros(startedAt, CLOCKS_APART_MICROS) : startedAt);
+    return isSinceStart ? startedAt : addMicros(startedAt, content.maxStalenessSeconds * 1_000_000);
   }
 
   function standingOf(
@@ -366,7 +371,7 @@ export function createReceiptBook(ports: {
         applied: Math.min(...own.map(({ acknowledged }) => acknowledged)),
         isConnected: own.some((one) => one.isConnected),
       }));
-      const isUnknown = (one: VerifierEntry) => one.createdAt < startedAt && leftUntil(one) > now;
+      const isUnknown = (one: VerifierEntry) => leftUntil(one) > now;
       return {
         through,
         verifiers,

@@ -50,6 +50,8 @@ export async function checkDeadInTheEnd(worlds: readonly World[]): Promise<void>
   const dead = worlds.at(-1);
   if (world === undefined || dead === undefined || worlds.length < 2) return;
   const { model } = dead;
+  // An acceptance that was cut short is done again, and ends all steps: before any is opened whose end is told apart.
+  for (const { broker, answered } of worlds) if (broker.isSuspended()) await answered(broker.acceptRestore());
   await operators(world).policies({ kind: "policies", set: undefined });
   await world.pass(3);
   const stateOf = (stepId: string) => model.steps.get(stepId)?.state;
@@ -94,8 +96,6 @@ async function openedAt(
 ) {
   const { registry } = broker;
   const { run, agent, grant, executor } = wanted;
-  // An acceptance that was cut short is done again.
-  if (broker.isSuspended()) await answered(broker.acceptRestore());
   for (const name of NAMED) await answered(registry.enable(name, OPERATOR));
   const ceiling = parseEntryContent(agentContent(agent, [READS_INSIDE, READS_ANYWHERE]));
   await answered(registry.update(NAMED[agent], ceiling, 0, OPERATOR));

@@ -56,7 +56,7 @@ const HAPPENS = [
 ];
 
 test("whatever happens in whatever order, the promises hold", { timeout: 3_600_000 }, async () => {
-  const seen = await livesOf(schedules, 120);
+  const seen = await livesOf(schedules, 200);
   if (seen === undefined) return;
   for (const what of HAPPENS) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0);

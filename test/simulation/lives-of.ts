@@ -4,13 +4,14 @@ import { checkAtRest, checkInTheEnd } from "./invariants.ts";
 import type { Manner } from "./schedule.ts";
 import { simulate } from "./simulation.ts";
 
-const { FC_SEED: seed, FC_RUNS: runs, FC_LIMIT: limitMs, FC_STATS: stats } = process.env;
+const { FC_SEED: seed, FC_PATH: path, FC_RUNS: runs, FC_LIMIT: limitMs, FC_STATS: stats } = process.env;
 
 /** Fewer may well see less than all that happens. */
 const ALL_SEEN_RUNS = 200;
 
 /**
- * Has each of many schedules take place in a world of its own: as many as FC_RUNS says, by the seed that FC_SEED says; FC_LIMIT says
+ * Has each of many schedules take place in a world of its own: as many as FC_RUNS says, by the seed that FC_SEED says; FC_PATH is of one that
+ * failed, as it was printed; FC_LIMIT says
  * after how many milliseconds no more begin, nor is a failure cut down any further.
  *
  * @param runsOfItself - how many where nobody says.
@@ -45,6 +46,7 @@ export async function livesOf(
     {
       numRuns,
       ...(seed === undefined ? {} : { seed: Number(seed) }),
+      ...(path === undefined ? {} : { path, endOnFailure: true }),
       ...(limitMs === undefined ? {} : { interruptAfterTimeLimit: Number(limitMs) }),
     },
   );
