@@ -19,7 +19,8 @@ const HAPPENS = [
 ];
 
 test("whatever happens at whichever broker, the promises hold", { timeout: 3_600_000 }, async () => {
-  const seen = await livesOf(sharedSchedules, 20);
+  // The same few each time: what many others would find is looked for with FC_RUNS, and not by whoever changes something else.
+  const seen = await livesOf(sharedSchedules, 20, 1);
   for (const what of seen === undefined ? [] : HAPPENS) {
     expect(seen?.get(what) ?? 0, what).toBeGreaterThan(0);
   }

@@ -15,13 +15,17 @@ const ALL_SEEN_RUNS = 200;
  * after how many milliseconds no more begin, nor is a failure cut down any further.
  *
  * @param runsOfItself - how many where nobody says.
+ * @param seedOfItself - by which seed then; absent: another each time.
  * @returns how often each kind of thing happened in all of them; absent where there were too few to see all.
  */
 export async function livesOf(
   schedules: fc.Arbitrary<Manner & { readonly rounds: readonly Round[] }>,
   runsOfItself: number,
+  seedOfItself?: number,
 ): Promise<ReadonlyMap<string, number> | undefined> {
   const numRuns = Number(runs ?? runsOfItself);
+  // Whoever says how many wants others each time.
+  const chosen = seed === undefined ? (runs === undefined ? seedOfItself : undefined) : Number(seed);
   const seen = new Map<string, number>();
   let lived = 0;
   const count = (what: string, times: number) => void seen.set(what, (seen.get(what) ?? 0) + times);
@@ -45,7 +49,7 @@ export async function livesOf(
     }),
     {
       numRuns,
-      ...(seed === undefined ? {} : { seed: Number(seed) }),
+      ...(chosen === undefined ? {} : { seed: chosen }),
       ...(path === undefined ? {} : { path, endOnFailure: true }),
       ...(limitMs === undefined ? {} : { interruptAfterTimeLimit: Number(limitMs) }),
     },
