@@ -14,7 +14,7 @@ import { sharedSchedules } from "./schedule.ts";
 const HAPPENS = [
   ...["delivered", "calls allowed", "calls denied", "call.approved", "step.approved", "step.held", "steps.judged"],
   ...["died", "began", "began anew", "way cut", "way deaf", "way kept", "way lost", "changed over"],
-  ...["ended for one that is gone: hold", "ended for one that is gone: executor", "ended for one that is gone: expiry"],
+  ...["ended for one that is gone: hold", "ended for one that is gone: executor"],
   ...["closure CLOSED", "receipts.taken", "snapshot.taken", "events.pruned", "usage.reported", "principal.offboarded"],
 ];
 
