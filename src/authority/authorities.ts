@@ -21,6 +21,7 @@ import {
   type SigningFamily,
   signingAt,
 } from "./lifecycle.ts";
+import { isOwnAmong } from "./own-authority.ts";
 
 export type Authorities = AuthorityDirectory &
   AuthorityOrders & {
@@ -96,9 +97,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
   const { signer, clock } = ports;
   const rotation = ports.rotation ?? ROTATION_DEFAULT;
   const families = [...SIGNING_FAMILIES, "events"] as const satisfies readonly SigningFamily[];
-  // What was made before the ledger was shared is whose the key is.
-  const isOwn = ({ replica, authorityId }: Authority) =>
-    replica === ports.replica || (replica === undefined && signer.holds(authorityId));
+  const isOwn = isOwnAmong(ports.replica, signer.holds);
   const book = await keepAuthorityBook({ ...ports, ...(ports.replica !== undefined && { isOwn }) });
   let turn: Promise<unknown> = Promise.resolve();
   let cancel: Cancel = () => undefined;

@@ -148,6 +148,11 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     // An event that failed half-way is taken again, so the step may be tracked already.
     forget(step);
     tracked.set(step.stepId, { step, timers: new Map() });
+    takeUp(step);
+  }
+
+  /** A step that is new here, or has a new keeper. */
+  function takeUp(step: Step): void {
     charge.heard(step);
     takeCharge(step);
   }
@@ -196,8 +201,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     else if (one !== undefined) {
       const before = one.step;
       one.step = step;
-      if (before.keeper !== step.keeper) charge.heard(step);
-      if (before.keeper !== step.keeper) takeCharge(step);
+      if (before.keeper !== step.keeper) takeUp(step);
       if (before.leaseExpiresAt !== step.leaseExpiresAt) setLease(step);
       // The caller that recorded the hold calls `hold` next; if it is gone meanwhile, this timer ends the step.
       const isHeldHere = (!before.held && step.held) || before.keeper !== step.keeper;

@@ -65,7 +65,7 @@ const BEHIND_MS = 15_000;
 export async function keepReassessing(ports: ReassessPorts): Promise<Reassessment> {
   const { clock, stepDirectory, charges: charge = chargesAmong(undefined) } = ports;
   const through = stepDirectory.following.position();
-  /** Each broker judges the steps that it keeps: it alone can read whom they work for. */
+  /** Each broker judges the steps that it keeps, so that each is judged once. */
   const ownOpen = () => stepDirectory.open().filter((step) => charge.of(step) !== "another's");
   const causes = createCauses();
   /** What was said last of each scope, as long as it has not lapsed. */

@@ -275,7 +275,7 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
       feed: store.feed,
       entries: beside.entries,
       onDenied: (listener) => notifier.subscribe(() => listener()).unsubscribe,
-      replicas: store.replicas,
+      ...{ isElsewhere, replicas: store.replicas },
     },
     { log, files },
     closers,

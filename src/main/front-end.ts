@@ -13,6 +13,7 @@ import { stopServing } from "../api/grpc/stop-serving.ts";
 import type { FetchTokenPorts } from "../api/grpc/workload-api-tokens.ts";
 import { keepAuthorityBook } from "../authority/authority-book.ts";
 import { signingAt } from "../authority/lifecycle.ts";
+import { isOwnAmong } from "../authority/own-authority.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
 import type { Authority } from "../domain/authority.ts";
 import type { Denial } from "../domain/errors.ts";
@@ -61,7 +62,7 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
   });
   const { entries, stepDirectory, authorities, reached } = await keepDirectories(beside, {
     ...{ unix, clock, failed },
-    ...(shared === undefined ? {} : { isOwn: isOwnAmong(shared) }),
+    ...(shared !== undefined && { isOwn: isOwnAmong(shared.replica, (id) => shared.heldBefore.includes(id)) }),
   });
   const denials: DenialRecorder = {
     // What could not be asked for there, the log there tells of.
@@ -188,12 +189,6 @@ async function keepDirectories(
       return !reached.includes(false);
     },
   };
-}
-
-/** Of authorities in one bundle those alone whose keys are in the process of the ledger. */
-function isOwnAmong({ replica: own, heldBefore }: NonNullable<FrontSettings["shared"]>) {
-  return ({ replica, authorityId }: Authority) =>
-    replica === own || (replica === undefined && heldBefore.includes(authorityId));
 }
 
 const notHere = () => Promise.reject(new Error("a front end neither records nor signs"));

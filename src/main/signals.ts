@@ -19,7 +19,7 @@ import type { Files, RenewedFiles } from "./renewed-files.ts";
 export async function openSignals(
   { ssf, issuer }: Pick<Config, "ssf" | "issuer">,
   ports: Omit<OutboxesPorts, "issuer"> &
-    Pick<PushPorts, "authorities" | "signer" | "entries"> & { readonly replicas?: Replicas | undefined },
+    Pick<PushPorts, "authorities" | "signer" | "entries" | "isElsewhere"> & { readonly replicas: Replicas | undefined },
   { log, files }: { readonly log: Log; readonly files: Pick<RenewedFiles, "follow"> },
   closers: Closers,
 ) {
@@ -44,7 +44,6 @@ export async function openSignals(
     ...ports,
     issuer,
     outboxes,
-    isElsewhere: () => replicas?.leads() === false,
     events: httpEventPush({ clock: ports.clock, ca: () => roots?.current().join("") }),
     delayed: (receiver, why) => log.recurring("a security event is not taken by its receiver yet", { receiver, why }),
   });

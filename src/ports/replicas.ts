@@ -25,8 +25,8 @@ export type Replicas = {
   /** Whether it is this one. */
   leads(): boolean;
   /**
-   * Calls each time that it was looked who is there, every few seconds, with whether somebody has come, a lease has lapsed, or a node is at another. What was
-   * known of the ledger by then was recorded before the look. Ends with the returned function.
+   * Calls each time that it was looked who is there, every few seconds, with whether somebody has come, a lease has lapsed, or a node is
+   * at another. What was known of the ledger by then was recorded before the look. Ends with the returned function.
    */
   onLook(listener: (isChanged: boolean) => void): Cancel;
   /** Tells the others this of this one. Whoever can't be told now is told with the next renewal of the lease. */

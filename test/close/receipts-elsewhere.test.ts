@@ -71,15 +71,14 @@ function connectHere(appliedBefore: number): void {
   book.connected({ ...watch, entryId, audiences, maxStalenessSeconds });
 }
 
+function deniedNow(): DenySummary {
+  const latestExpiry = addSeconds(secondsOf(clock.now()), 120);
+  return { isAny: true, latestExpiry, audiences: new Set([AUDIENCE]), concernsAll: false };
+}
+
 /** How the verifier stands to the close with sequence 5, which was just now. */
 async function stateAfterClose(): Promise<readonly (string | undefined)[]> {
-  const denied: DenySummary = {
-    isAny: true,
-    latestExpiry: addSeconds(secondsOf(clock.now()), 120),
-    audiences: new Set([AUDIENCE]),
-    concernsAll: false,
-  };
-  const [receipt] = (await book.settled(5, denied, 0)).verifiers;
+  const [receipt] = (await book.settled(5, deniedNow(), 0)).verifiers;
   const [standing] = book.standings(5, clock.now());
   return [receipt?.state, standing?.state];
 }
@@ -143,13 +142,7 @@ test("what a broker that is gone had may be left for as long as its bound, and n
 
 test("whoever waits is answered when the other broker says that its verifiers have applied", async () => {
   tell(at(4));
-  const denied: DenySummary = {
-    isAny: true,
-    latestExpiry: addSeconds(secondsOf(clock.now()), 120),
-    audiences: new Set([AUDIENCE]),
-    concernsAll: false,
-  };
-  const settled = book.settled(5, denied, 10_000);
+  const settled = book.settled(5, deniedNow(), 10_000);
   clock.advance(1_000);
   tell(at(5));
   expect(await settled).toMatchObject({ applied: 1, verifiers: [{ state: "APPLIED", appliedAt: clock.now() }] });

@@ -6,6 +6,8 @@ export type KnownReplicas = Replicas & { told(replicas: readonly Replica[]): voi
 /** @param report - has the others told of this one. */
 export function createKnownReplicas(own: string, report: Replicas["report"]): KnownReplicas {
   let known: readonly Replica[] = [];
+  /** As texts, to be compared with what is told next: who is there, and all that they say. */
+  let [presence, said] = ["[]", "[]"];
   const looks = new Set<(isChanged: boolean) => void>();
   const reports = new Set<() => void>();
   // Names are told in their order, so that all come to the same.
@@ -25,11 +27,11 @@ export function createKnownReplicas(own: string, report: Replicas["report"]): Kn
       return () => void reports.delete(listener);
     },
     told(replicas) {
-      const before = known;
+      const before = { presence, said };
       known = replicas;
-      const isChanged = presenceOf(known) !== presenceOf(before);
-      for (const listener of [...looks]) listener(isChanged);
-      if (JSON.stringify(known) !== JSON.stringify(before)) for (const listener of [...reports]) listener();
+      [presence, said] = [presenceOf(known), JSON.stringify(known)];
+      for (const listener of [...looks]) listener(presence !== before.presence);
+      if (said !== before.said) for (const listener of [...reports]) listener();
     },
   };
 }
