@@ -56,7 +56,7 @@ const rooms = {
       "wire",
       "gen",
     ],
-    packages: [...grpc, "hono", "@hono/node-server"],
+    packages: [...grpc, "hono", "@hono/node-server", "@connectrpc/connect", "@connectrpc/connect-node"],
     builtins: true,
   },
   // PKCS #12 is written for a program that runs beside the command line, and read for the daemon. Policies are validated and
@@ -80,19 +80,18 @@ const rooms = {
     builtins: true,
   },
   console: {
-    rooms: ["gen"],
+    // What it shows, it says as the command line does, by the same views; what it checks, by the same checks.
+    rooms: ["gen", "wire", "domain", "cli/output", "cli/ledger"],
     packages: [
       "@bufbuild/protobuf",
       "@connectrpc/connect",
       "@connectrpc/connect-web",
-      "@preact/signals",
-      "@tanstack/table-core",
-      "d3-hierarchy",
+      "@noble/ed25519",
+      "@noble/hashes",
       "preact",
-      "uplot",
-      "wouter-preact",
+      "vite",
     ],
-    builtins: [],
+    builtins: ["path"],
   },
   // A program of its own in front of a server that nobody changes: a verifier with the guard of the SDK.
   guard: {
@@ -120,6 +119,7 @@ const adapters = {
   "parquet-hyparquet": ["hyparquet-writer"],
   "pkcs12-forge": ["node-forge"],
   "policy-cedar": ["@cedar-policy/cedar-wasm"],
+  "sign-in-oidc": ["oauth4webapi"],
   "signer-pkcs11": ["pkcs11js"],
   "tracing-otel": [
     "@opentelemetry/api",

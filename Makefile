@@ -36,7 +36,7 @@ demo: install ## a broker, a runtime, an agent and a verifier: one step opened, 
 	@node scripts/demo.ts
 
 .PHONY: dev
-dev: install ## a throw-away broker to develop against
+dev: install console ## a throw-away broker to develop against
 	@scripts/stint dev
 
 ##@ Change
@@ -56,6 +56,10 @@ generate-python: $(PYTHON_TOOLS)/installed ## the messages of clients/python fro
 .PHONY: generate-go
 generate-go: install ## the messages of clients/go from proto; needs go
 	@buf generate --template clients/go/buf.gen.yaml
+
+.PHONY: console
+console: install ## dist/console, the operators' web page, for a broker that is run from this checkout
+	@vite build --config src/console/vite.config.ts --logLevel warn
 
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
@@ -96,6 +100,7 @@ lint: install ## the linter; a warning is an error
 .PHONY: types
 types: install ## the type checker, tests and must-not-compile cases included
 	@tsc
+	@tsc -p src/console
 
 .PHONY: imports
 imports: install ## who may import whom, proven on planted violations

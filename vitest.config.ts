@@ -34,6 +34,8 @@ export default defineConfig({
       },
       { extends: true, test: { name: "together", include: IN_ONE_PROCESS, isolate: false } },
     ],
+    // Daemons that tests start serve it.
+    globalSetup: ["test/console/build-console.ts"],
     // Tests open sockets, spawn processes and load native code: a process each keeps one file's crash out of another's.
     pool: "forks",
     // As `stintd` does for itself (src/cli/stintd/wasm-wrappers.ts): threads that load TypeScript come and go in tests by the hundred.

@@ -1,9 +1,12 @@
 import { globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, sep } from "node:path";
 import { type OutputChunk, rolldown } from "rolldown";
+import { build } from "vite";
 
 /** Where programs and threads lie in the package: three folders deep, as all of `src` that looks for a file of the package by its own place. */
 const BUNDLE = "dist/bundle/esm";
+/** Where `src/api/console/assets.ts` looks for it, in the package as in a checkout. */
+const CONSOLE = "dist/console";
 /** What is no JavaScript, or brings some that is not; npm installs it. */
 const INSTALLED = ["@cedar-policy/cedar-wasm", "better-sqlite3", "koffi"] as const;
 /** There for whoever installs it. */
@@ -27,7 +30,10 @@ const LICENSES: ReadonlySet<string> = new Set([
  * @throws Error for another's code that comes with no license, or with one that is not known here
  */
 export async function bundlePrograms(root: string, folder: string): Promise<readonly string[]> {
-  const modules = await writePrograms(root, join(folder, BUNDLE));
+  const modules = [
+    ...(await writePrograms(root, join(folder, BUNDLE))),
+    ...(await writeConsole(root, join(folder, CONSOLE))),
+  ];
   writeFileSync(join(folder, "THIRD-PARTY-NOTICES"), noticesOf(new Set(modules.flatMap(packageOf))));
   return INSTALLED;
 }
@@ -58,6 +64,21 @@ export async function writePrograms(root: string, directory: string): Promise<re
   return output.flatMap((file) => (file.type === "chunk" ? (file as OutputChunk).moduleIds : []));
 }
 
+/**
+ * Writes the operators' web page.
+ *
+ * @returns paths of the modules that are in it.
+ */
+export async function writeConsole(root: string, directory = join(root, CONSOLE)): Promise<readonly string[]> {
+  const built = await build({
+    configFile: join(root, "src/console/vite.config.ts"),
+    logLevel: "warn",
+    build: { outDir: directory },
+  });
+  const outputs = [built].flat().flatMap((one) => ("output" in one ? one.output : []));
+  return outputs.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
+}
+
 /** The folder of the package that a module is of; none for ours. */
 function packageOf(module: string): readonly string[] {
   const [, inner] = module.replace(/^\0/, "").split(/(?<=.*node_modules\/)(?!.*node_modules\/)/s);
@@ -77,7 +98,7 @@ function noticesOf(folders: ReadonlySet<string>): string {
     return `${name} ${version} (${license})\n\n${texts.join("\n\n")}`;
   });
   const rule = `\n\n${"=".repeat(80)}\n\n`;
-  return `These packages are part of the programs in ${BUNDLE}.${rule}${notices.toSorted().join(rule)}\n`;
+  return `These packages are part of the programs in ${BUNDLE}, or of the console in ${CONSOLE}.${rule}${notices.toSorted().join(rule)}\n`;
 }
 
 /** @param expression - SPDX, without nesting beyond one pair of parentheses. */

@@ -21,6 +21,11 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
     load: async () => (await import("./commands/status.ts")).addStatus,
   },
   {
+    name: "console",
+    description: "the operators' web page",
+    load: async () => (await import("./commands/console.ts")).addConsole,
+  },
+  {
     name: "entry",
     description: "who may be what: agents, runtimes, verifiers, operators, nodes",
     load: async () => (await import("./commands/entry.ts")).addEntry,

@@ -3,6 +3,7 @@ import type { EntryContent } from "../domain/registration-entry.ts";
 import type { RetentionClass } from "../domain/retention.ts";
 import type { NoteKey } from "../domain/signed-note.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
+import type { ConsoleConfig } from "./console-section.ts";
 import type { ExchangeConfig } from "./exchanges-section.ts";
 import type { ListenAddress } from "./fields.ts";
 import type { Finding } from "./finding.ts";
@@ -84,6 +85,7 @@ export type Config = {
   readonly operator: { readonly socket: string; readonly groupId?: number };
   readonly http?: HttpListenerConfig;
   readonly operations?: HttpListenerConfig;
+  readonly console?: ConsoleConfig;
   readonly broker?: BrokerEndpointConfig;
   /** Where agents of other machines connect. */
   readonly nodes?: { readonly listen: ListenAddress };

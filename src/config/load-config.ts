@@ -4,6 +4,7 @@ import { groupIdOf, type LocalAccounts } from "../domain/local-accounts.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import type { AttestationEndpointConfig, BrokerEndpointConfig, Config, HttpListenerConfig } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
+import { consoleOf } from "./console-section.ts";
 import { acceptEntries } from "./entries.ts";
 import { checkEntrySafety } from "./entry-safety.ts";
 import { exchangeOf } from "./exchanges-section.ts";
@@ -164,7 +165,8 @@ function configOf(
     operator: { socket: file.operator.socket, ...(groupId !== undefined && { groupId }) },
     // Verifiers follow the issuer's URL, so the listener always answers to the name in it.
     ...(file.http !== undefined && { http: listenerOf(file.http, [new URL(file.issuer).host]) }),
-    ...(file.operations !== undefined && { operations: listenerOf(file.operations, []) }),
+    ...(file.operations !== undefined && { operations: listenerOf(file.operations, namesOf(file.console?.url)) }),
+    ...(file.console !== undefined && { console: consoleOf(file.console) }),
     ...(file.broker !== undefined && { broker: brokerOf(file.broker) }),
     ...(file.nodes !== undefined && { nodes: file.nodes }),
     ...(file.attestation !== undefined && { attestation: attestationOf(file.attestation) }),
@@ -288,6 +290,11 @@ function keyManagerOf({ pkcs11 }: FileSettings["key_manager"]): Config["keyManag
   if (pkcs11 === undefined) return { kind: "disk" };
   const { module, token_label: tokenLabel, pin_file: pinFile } = pkcs11;
   return { kind: "pkcs11", module, tokenLabel, ...(pinFile !== undefined && { pinFile }) };
+}
+
+/** The name by which browsers reach the console, which the listener answers to then. */
+function namesOf(consoleUrl: string | undefined): readonly string[] {
+  return consoleUrl === undefined ? [] : [new URL(consoleUrl).host];
 }
 
 function listenerOf(listener: NonNullable<FileSettings["http"]>, names: readonly string[]): HttpListenerConfig {

@@ -6,6 +6,7 @@ import { parseTrustDomain } from "../domain/spiffe-id.ts";
 import { attestationSection } from "./attestation-section.ts";
 import { brokerSection } from "./broker-section.ts";
 import { closuresSection } from "./closures-section.ts";
+import { consoleSection } from "./console-section.ts";
 import { entrySchema } from "./entry-schema.ts";
 import { exchangesSection } from "./exchanges-section.ts";
 import { federationSection } from "./federation-section.ts";
@@ -117,6 +118,9 @@ export const fileSchema = section({
   operations: listener({ fallback: "127.0.0.1:8444", serves: "/livez, /readyz and /metrics" })
     .optional()
     .describe("Health and metrics. Absent: not served."),
+  console: consoleSection
+    .optional()
+    .describe("The operators' web page, at /console of the operations listener. Absent: not served."),
   broker: brokerSection.optional().describe("SPIFFE Broker Endpoint for runtimes. Absent: not served."),
   nodes: section({
     listen: listenAddress().describe("Address and port for `stint node`, with mutual TLS."),
@@ -252,12 +256,16 @@ export const fileSchema = section({
     const message = "expected none with ledger.postgres: a standby of that ledger is PostgreSQL's own";
     context.addIssue({ code: "custom", path: ["standby"], message });
   }
+  if (file.console !== undefined && file.operations === undefined) {
+    context.addIssue({ code: "custom", path: ["console"], message: "expected operations too, which serves this" });
+  }
   const below = (path: readonly string[], listed: readonly { readonly issuer: string }[]) =>
     listed.map(({ issuer }, index) => ({ path: [...path, index, "issuer"], issuer }));
   const issuers = [
     { path: ["issuer"], issuer: file.issuer },
     ...below(["attestation", "oidc"], file.attestation?.oidc ?? []),
     ...below(["principals", "issuers"], file.principals.issuers),
+    ...[file.console?.sign_in ?? []].flat().map(({ issuer }) => ({ path: ["console", "sign_in", "issuer"], issuer })),
   ];
   for (const { path, issuer } of issuers) {
     if (issuer.startsWith("https:")) continue;

@@ -89,7 +89,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     status: {
       trustDomain: config.trustDomain,
       readiness: core.readiness,
-      head: ledger.head,
+      ...{ ledger, clock },
       openSteps: core.openSteps,
       authorities,
       upstreamExpiresAt: () => core.upstream?.current().expiresAt,

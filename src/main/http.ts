@@ -29,6 +29,7 @@ import type { Outboxes } from "../signals/outboxes.ts";
 import { pollEvents } from "../signals/poll-events.ts";
 import { receiveEvent } from "../signals/receive-event.ts";
 import type { Closers } from "./closers.ts";
+import type { Console } from "./console.ts";
 import type { Core } from "./core.ts";
 import { httpListenerOf } from "./http-listener.ts";
 import { authorityPems, type Trust } from "./trust.ts";
@@ -46,6 +47,7 @@ export async function startHttpListeners(
     config,
     log,
     metrics,
+    console,
   }: {
     readonly core: Core;
     /** Shown where a listener is to show the broker's own X.509-SVID. */
@@ -56,6 +58,8 @@ export async function startHttpListeners(
     readonly config: Config;
     readonly log: Log;
     readonly metrics: ReturnType<typeof createMetrics>["registry"];
+    /** Served beside health and metrics. */
+    readonly console: Console | undefined;
   },
   closers: Closers,
 ): Promise<HttpUrls> {
@@ -85,7 +89,12 @@ export async function startHttpListeners(
   const operations =
     config.operations === undefined
       ? undefined
-      : await startHttp(await httpListenerOf("operations.tls", config.operations, by), () => health, failed);
+      : await startHttp(
+          await httpListenerOf("operations.tls", config.operations, by),
+          (url) => (console === undefined ? health : health.route("/", console.routesAt(url))),
+          failed,
+          { forms: console?.forms ?? new Map() },
+        );
   if (operations !== undefined) closers.push(() => operations.close());
   return { httpUrl: http?.url, operationsUrl: operations?.url };
 }

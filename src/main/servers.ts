@@ -12,6 +12,7 @@ import { startBrokerEndpoint } from "./broker-endpoint.ts";
 import { endingLines } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
 import { conditionLines } from "./condition-lines.ts";
+import type { Console, createConsole } from "./console.ts";
 import type { Core } from "./core.ts";
 import { frontAnswers, frontSettings, type PassOn } from "./front-ends.ts";
 import type { HttpUrls, startHttpListeners } from "./http.ts";
@@ -55,7 +56,10 @@ export async function startServers(
   closers.push(async () => void (await Promise.all(stops.map((stop) => stop()))));
   const workload = await serve(workloadServer, config.workload.socket, config.workload.mode, undefined, core.frontEnds);
   const { groupId } = config.operator;
-  const operator = await serve(operatorServer, config.operator.socket, groupId === undefined ? 0o600 : 0o660, groupId);
+  const console =
+    config.console === undefined ? undefined : await startConsole({ core, ports, config, log: counted }, closers);
+  const operators: typeof workloadServer = (endpoint, of) => operatorServer(endpoint, of, { link: console?.link });
+  const operator = await serve(operators, config.operator.socket, groupId === undefined ? 0o600 : 0o660, groupId);
 
   async function serve(
     make: (endpoint: Parameters<typeof workloadServer>[0], ports: ApiPorts) => ApiServer,
@@ -126,7 +130,10 @@ export async function startServers(
   const attestation = await startAttestationEndpoint({ core, ports, own, config, log: counted }, stops);
 
   const checking = ports.authorizations;
-  const urls = await startHttp({ core, own, trust, checking, config, log, metrics: metrics.registry }, closers);
+  const urls = await startHttp(
+    { core, own, trust, checking, config, log, metrics: metrics.registry, console },
+    closers,
+  );
 
   const tellConditions = conditionLines(log);
   const tellEndings = endingLines(log, clock);
@@ -152,6 +159,12 @@ export async function startServers(
   closers.push(() => clearInterval(interval));
 
   return { ...urls, brokerPort: broker.port, nodesPort: nodes?.port, attestationPort: attestation?.port };
+}
+
+/** Where none is configured, what serves it is not loaded. */
+async function startConsole(parts: Parameters<typeof createConsole>[0], closers: Closers): Promise<Console> {
+  const { createConsole } = await import("./console.ts");
+  return createConsole(parts, closers);
 }
 
 /** Where none is configured, what serves HTTP is not loaded. */

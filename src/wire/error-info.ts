@@ -12,7 +12,7 @@ export const STATUS_DETAILS_KEY = "grpc-status-details-bin";
 /** The domain of the reasons that `stint.v1.Reason` lists. */
 export const STINT_DOMAIN = "stint";
 
-const ERROR_INFO_TYPE = "google.rpc.ErrorInfo";
+export const ERROR_INFO_TYPE = "google.rpc.ErrorInfo";
 const TYPE_PREFIX = "type.googleapis.com/";
 /** Protobuf's wire type of bytes, strings and messages. */
 const LENGTH_DELIMITED = 2;
@@ -60,7 +60,7 @@ function encodeErrorInfo(info: ErrorInfo): Uint8Array {
 
 /** The first ErrorInfo of an encoded `google.rpc.Status`; `undefined` when there is none, or the bytes are no Status. */
 export function decodeErrorInfo(statusDetails: Uint8Array): ErrorInfo | undefined {
-  return decodeDetail(statusDetails, ERROR_INFO_TYPE, decodeOne);
+  return decodeDetail(statusDetails, ERROR_INFO_TYPE, readErrorInfo);
 }
 
 /** The first detail of this type in an encoded `google.rpc.Status`; `undefined` when there is none, or it can't be read. */
@@ -82,7 +82,8 @@ export function decodeDetail<Detail>(
   return undefined;
 }
 
-function decodeOne(bytes: Uint8Array): ErrorInfo {
+/** A `google.rpc.ErrorInfo` by itself. */
+export function readErrorInfo(bytes: Uint8Array): ErrorInfo {
   const info = fieldsOf(bytes);
   const metadata = info.bytesOf(3).map((entry) => {
     const pair = fieldsOf(entry);

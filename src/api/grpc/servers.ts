@@ -11,6 +11,7 @@ import { Attestation, JoinTokens, Renewals } from "../../gen/stint/v1/attestatio
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
 import { Authorizations } from "../../gen/stint/v1/authorizations_pb.js";
 import { Callers } from "../../gen/stint/v1/callers_pb.js";
+import { Console } from "../../gen/stint/v1/console_pb.js";
 import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
@@ -39,6 +40,7 @@ import { type AuthorizationsPorts, authorizationsHandlers } from "./authorizatio
 import { type BrokerApiPorts, brokerApiHandlers } from "./broker-api.ts";
 import { type Endpoint, requireSecurityHeader } from "./call.ts";
 import { type CallersPorts, callersHandlers } from "./callers.ts";
+import { type ConsolePorts, consoleHandlers } from "./console.ts";
 import { type CredentialsPorts, credentialsHandlers, issuingHandlers } from "./credentials.ts";
 import { type EntriesPorts, entriesHandlers } from "./entries.ts";
 import { type FederationPorts, federationHandlers } from "./federation.ts";
@@ -214,10 +216,19 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
 }
 
 /** What operators reach over the operator socket. */
-export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
+export function operatorServer(endpoint: Endpoint, ports: ApiPorts, console: ConsolePorts): ApiServer {
   const server = new Server({ ...OPTIONS, interceptors: [endWithoutMessage()] });
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
-  return serving(server, [Steps, ...addOperations(server, endpoint, ports)]);
+  addService(server, Console, consoleHandlers(endpoint, console));
+  return serving(server, [Steps, Console, ...addOperations(server, endpoint, ports)]);
+}
+
+/** What operators reach through the console: no socket leads here. */
+export function consoleServer(endpoint: Endpoint, ports: ApiPorts): Server {
+  const server = new Server({ ...OPTIONS, interceptors: [endWithoutMessage()] });
+  addService(server, Steps, stepsHandlers(endpoint, ports.steps));
+  addOperations(server, endpoint, ports);
+  return server;
 }
 
 /** What runtimes, and operators from afar, reach with an X.509-SVID of their own. */

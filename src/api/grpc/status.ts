@@ -1,7 +1,9 @@
+import type { Message, MessageInitShape } from "@bufbuild/protobuf";
 import { checkMayLook } from "../../decide/step-access.ts";
 import type { UnixSeconds } from "../../domain/time.ts";
-import type { Status } from "../../gen/stint/v1/status_pb.js";
-import type { Head, LedgerDisk } from "../../ports/ledger.ts";
+import type { Status, StatusGetResponseSchema } from "../../gen/stint/v1/status_pb.js";
+import type { Clock } from "../../ports/clock.ts";
+import type { Ledger, LedgerDisk } from "../../ports/ledger.ts";
 import type { Replicas } from "../../ports/replicas.ts";
 import type { Standbys } from "../../ports/standbys.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
@@ -9,15 +11,17 @@ import { timestampOfMicros, timestampOfSeconds } from "../../wire/timestamps.ts"
 import { type AuthoritiesPorts, publishedAuthorities } from "./authorities.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { type HistoryPorts, verifiersOf } from "./history.ts";
+import { statusFollowHandler } from "./status-follow.ts";
 
 export type StatusPorts = {
+  readonly clock: Pick<Clock, "schedule" | "monotonicMs">;
+  readonly ledger: Pick<Ledger, "follow" | "head">;
   readonly trustDomain: string;
   readonly readiness: () => {
     readonly ready: boolean;
     readonly reasons: readonly string[];
     readonly warnings: readonly string[];
   };
-  readonly head: () => Head;
   /** `undefined` while nobody can tell. */
   readonly openSteps: () => number | undefined;
   readonly authorities: AuthoritiesPorts["authorities"];
@@ -36,30 +40,35 @@ export function statusHandlers(endpoint: Endpoint, ports: StatusPorts): Handlers
   return {
     get: unary(endpoint, "Status.Get", async (_request, caller) => {
       checkMayLook(caller);
-      const { ready, reasons, warnings } = ports.readiness();
-      const { epoch, sequence } = ports.head();
-      const [openSteps, disk, upstreamExpiresAt] = [ports.openSteps(), ports.disk(), ports.upstreamExpiresAt()];
-      const verifiers = verifiersOf(ports.history).sort((one, other) => Number(other.lag - one.lag));
-      return {
-        ready,
-        reasons: [...reasons],
-        warnings: [...warnings],
-        trustDomain: ports.trustDomain,
-        epoch,
-        sequence: BigInt(sequence),
-        ...(openSteps === undefined ? {} : { openSteps }),
-        authorities: publishedAuthorities(ports.authorities),
-        ...(upstreamExpiresAt === undefined ? {} : { upstreamExpiresAt: timestampOfSeconds(upstreamExpiresAt) }),
-        verifiersConnected: verifiers.filter(({ connected }) => connected).length,
-        verifiers: verifiers.slice(0, VERIFIERS_MAX),
-        ...(disk === undefined ? {} : { disk: diskMessageOf(disk) }),
-        replicas: ports.replicas === undefined ? [] : replicaMessagesOf(ports.replicas),
-        standbys: ports.standbys.all().map(({ name, since, sent }) => ({
-          ...{ name, since: timestampOfMicros(since), sentSequence: BigInt(sent) },
-          lag: BigInt(Math.max(0, sequence - sent)),
-        })),
-      };
+      return statusMessageOf(ports);
     }),
+    follow: statusFollowHandler(endpoint, { ...ports, status: () => statusMessageOf(ports) }),
+  };
+}
+
+function statusMessageOf(ports: StatusPorts): Exclude<MessageInitShape<typeof StatusGetResponseSchema>, Message> {
+  const { ready, reasons, warnings } = ports.readiness();
+  const { epoch, sequence } = ports.ledger.head();
+  const [openSteps, disk, upstreamExpiresAt] = [ports.openSteps(), ports.disk(), ports.upstreamExpiresAt()];
+  const verifiers = verifiersOf(ports.history).sort((one, other) => Number(other.lag - one.lag));
+  return {
+    ready,
+    reasons: [...reasons],
+    warnings: [...warnings],
+    trustDomain: ports.trustDomain,
+    epoch,
+    sequence: BigInt(sequence),
+    ...(openSteps === undefined ? {} : { openSteps }),
+    authorities: publishedAuthorities(ports.authorities),
+    ...(upstreamExpiresAt === undefined ? {} : { upstreamExpiresAt: timestampOfSeconds(upstreamExpiresAt) }),
+    verifiersConnected: verifiers.filter(({ connected }) => connected).length,
+    verifiers: verifiers.slice(0, VERIFIERS_MAX),
+    ...(disk === undefined ? {} : { disk: diskMessageOf(disk) }),
+    replicas: ports.replicas === undefined ? [] : replicaMessagesOf(ports.replicas),
+    standbys: ports.standbys.all().map(({ name, since, sent }) => ({
+      ...{ name, since: timestampOfMicros(since), sentSequence: BigInt(sent) },
+      lag: BigInt(Math.max(0, sequence - sent)),
+    })),
   };
 }
 

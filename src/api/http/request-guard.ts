@@ -11,7 +11,7 @@ export type Refusal = {
 /** What a path takes beyond GET and HEAD by anybody. */
 export type FormTerms = {
   readonly bytesMax: number;
-  readonly media?: "form" | "json" | "secevent";
+  readonly media?: "form" | "json" | "secevent" | "proto" | "connect";
   /** Absent: POST alone. A path that takes GET or DELETE takes a query with those. */
   readonly methods?: readonly ("GET" | "POST" | "PUT" | "PATCH" | "DELETE")[];
 };
@@ -29,13 +29,16 @@ const FORM = {
 };
 const JSON_BODY = { name: "application/json", form: /^application\/json(?:;\s*charset="?utf-8"?)?$/i };
 const SECURITY_EVENT = { name: "application/secevent+jwt", form: /^application\/secevent\+jwt$/i };
-const BODIES = { form: FORM, json: JSON_BODY, secevent: SECURITY_EVENT } as const;
+/** Of the Connect protocol: a message, and a stream of them. */
+const PROTO = { name: "application/proto", form: /^application\/proto$/i };
+const CONNECT = { name: "application/connect+proto", form: /^application\/connect\+proto$/i };
+const BODIES = { form: FORM, json: JSON_BODY, secevent: SECURITY_EVENT, proto: PROTO, connect: CONNECT } as const;
 const WITHOUT_BODY = ["GET", "DELETE"];
 const LENGTH = /^[0-9]{1,10}$/;
 
 /**
- * Judges a request by its head. Everything here is read-only, and public or for operators, so there is one shape of
- * request, and one more for the paths that take a form or JSON; any other request is refused.
+ * Judges a request by its head. There is one shape of request that reads, and one more for each of the paths
+ * that take a body; any other request is refused.
  *
  * @returns the refusal; nothing when the request may pass.
  */

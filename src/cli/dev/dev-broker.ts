@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, rmdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,6 +21,9 @@ const HOST = "127.0.0.1";
 const PORT_ATTEMPTS_MAX = 5;
 const MEBIBYTE = 1024 * 1024;
 const DAY_SECONDS = 86_400;
+const CONSOLE_SESSION_SECONDS = 3_600;
+/** The console, three folders up as in the package. */
+const CONSOLE = join(import.meta.dirname, "../../../dist/console/index.html");
 
 export type DevBroker = {
   readonly directory: string;
@@ -139,6 +143,11 @@ function configOf(
     operator: { socket: join(directory, "operator.sock") },
     workers: 0,
     http: { host: HOST, port, hosts: [] },
+    // A checkout in which it was not built has none.
+    ...(existsSync(CONSOLE) && {
+      operations: { host: HOST, port: 0, hosts: [] },
+      console: { sessionSeconds: CONSOLE_SESSION_SECONDS },
+    }),
     limits: { connectionsPerUid: 4_096, watchers: 1_000, openStepsPerRuntime: 10_000 },
     ledger: {
       reserveBytes: MEBIBYTE,

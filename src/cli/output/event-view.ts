@@ -26,7 +26,7 @@ export const eventView: View<Event> = {
 
 /** The very text that was hashed: `leaf_hash` is its SHA-256 behind a zero byte, RFC 9162 section 2.1.1. */
 function canonicalOf(event: Event): string {
-  return Buffer.from(event.canonical).toString("utf8");
+  return new TextDecoder().decode(event.canonical);
 }
 
 /** The event in the words of the other views. */

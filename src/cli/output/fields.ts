@@ -27,7 +27,7 @@ export function secondsField(duration: Duration | undefined): number | null {
 }
 
 export function hexField(bytes: Uint8Array): string | null {
-  return bytes.length === 0 ? null : Buffer.from(bytes).toString("hex");
+  return bytes.length === 0 ? null : Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Sequences stay far below 2^53: at a million a second that would be three centuries. */

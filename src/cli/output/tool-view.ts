@@ -58,7 +58,7 @@ export function comparedTool(
 }
 
 export function isSame(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
 export const comparedToolView: View<ComparedTool> = {

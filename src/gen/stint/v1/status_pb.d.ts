@@ -26,6 +26,43 @@ export declare type StatusGetRequest = Message<"stint.v1.StatusGetRequest"> & {
 export declare const StatusGetRequestSchema: GenMessage<StatusGetRequest>;
 
 /**
+ * @generated from message stint.v1.StatusFollowRequest
+ */
+export declare type StatusFollowRequest = Message<"stint.v1.StatusFollowRequest"> & {
+};
+
+/**
+ * Describes the message stint.v1.StatusFollowRequest.
+ * Use `create(StatusFollowRequestSchema)` to create a new message.
+ */
+export declare const StatusFollowRequestSchema: GenMessage<StatusFollowRequest>;
+
+/**
+ * @generated from message stint.v1.StatusFollowResponse
+ */
+export declare type StatusFollowResponse = Message<"stint.v1.StatusFollowResponse"> & {
+  /**
+   * Of the newest event.
+   *
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * With the first answer, and with those a second or more after the last that had it.
+   *
+   * @generated from field: stint.v1.StatusGetResponse status = 2;
+   */
+  status?: StatusGetResponse | undefined;
+};
+
+/**
+ * Describes the message stint.v1.StatusFollowResponse.
+ * Use `create(StatusFollowResponseSchema)` to create a new message.
+ */
+export declare const StatusFollowResponseSchema: GenMessage<StatusFollowResponse>;
+
+/**
  * @generated from message stint.v1.StatusGetResponse
  */
 export declare type StatusGetResponse = Message<"stint.v1.StatusGetResponse"> & {
@@ -268,6 +305,17 @@ export declare const Status: GenService<{
     methodKind: "unary";
     input: typeof StatusGetRequestSchema;
     output: typeof StatusGetResponseSchema;
+  },
+  /**
+   * How far the ledger is: at once, then as soon as it has grown, at most five times a second, and every five seconds where it does not
+   * grow. For whoever looks on: what is shown is asked for again. The caller is attested for each answer.
+   *
+   * @generated from rpc stint.v1.Status.Follow
+   */
+  follow: {
+    methodKind: "server_streaming";
+    input: typeof StatusFollowRequestSchema;
+    output: typeof StatusFollowResponseSchema;
   },
 }>;
 

@@ -11,7 +11,7 @@ import { file_stint_v1_history } from "./history_pb.js";
  * Describes the file stint/v1/status.proto.
  */
 export const file_stint_v1_status = /*@__PURE__*/
-  fileDesc("ChVzdGludC92MS9zdGF0dXMucHJvdG8SCHN0aW50LnYxIhIKEFN0YXR1c0dldFJlcXVlc3QiywMKEVN0YXR1c0dldFJlc3BvbnNlEg0KBXJlYWR5GAEgASgIEg8KB3JlYXNvbnMYAiADKAkSFAoMdHJ1c3RfZG9tYWluGAMgASgJEg0KBWVwb2NoGAQgASgJEhAKCHNlcXVlbmNlGAUgASgEEhcKCm9wZW5fc3RlcHMYBiABKA1IAIgBARIoCgthdXRob3JpdGllcxgHIAMoCzITLnN0aW50LnYxLkF1dGhvcml0eRI3ChN1cHN0cmVhbV9leHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIbChN2ZXJpZmllcnNfY29ubmVjdGVkGAkgASgNEisKCXZlcmlmaWVycxgKIAMoCzIYLnN0aW50LnYxLlZlcmlmaWVyU3RhdHVzEiIKBGRpc2sYCyABKAsyFC5zdGludC52MS5EaXNrU3RhdHVzEhAKCHdhcm5pbmdzGAwgAygJEikKCHJlcGxpY2FzGA0gAygLMhcuc3RpbnQudjEuUmVwbGljYVN0YXR1cxIpCghzdGFuZGJ5cxgOIAMoCzIXLnN0aW50LnYxLlN0YW5kYnlTdGF0dXNCDQoLX29wZW5fc3RlcHMijwEKDVJlcGxpY2FTdGF0dXMSDAoEbmFtZRgBIAEoCRINCgV0aGVyZRgCIAEoCBIPCgdhbnN3ZXJzGAMgASgIEg0KBWxlYWRzGAQgASgIEhUKDXRvbGRfc2VxdWVuY2UYBSABKAQSGwoTdmVyaWZpZXJzX2Nvbm5lY3RlZBgGIAEoDRINCgVub2RlcxgHIAMoCSJsCg1TdGFuZGJ5U3RhdHVzEgwKBG5hbWUYASABKAkSKQoFc2luY2UYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNlbnRfc2VxdWVuY2UYAyABKAQSCwoDbGFnGAQgASgEIk4KCkRpc2tTdGF0dXMSEgoKZnJlZV9ieXRlcxgBIAEoBBIWCg5mcmVlX2J5dGVzX21pbhgCIAEoBBIUCgxsZWRnZXJfYnl0ZXMYAyABKAQySAoGU3RhdHVzEj4KA0dldBIaLnN0aW50LnYxLlN0YXR1c0dldFJlcXVlc3QaGy5zdGludC52MS5TdGF0dXNHZXRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_stint_v1_authorities, file_stint_v1_history]);
+  fileDesc("ChVzdGludC92MS9zdGF0dXMucHJvdG8SCHN0aW50LnYxIhIKEFN0YXR1c0dldFJlcXVlc3QiFQoTU3RhdHVzRm9sbG93UmVxdWVzdCJVChRTdGF0dXNGb2xsb3dSZXNwb25zZRIQCghzZXF1ZW5jZRgBIAEoBBIrCgZzdGF0dXMYAiABKAsyGy5zdGludC52MS5TdGF0dXNHZXRSZXNwb25zZSLLAwoRU3RhdHVzR2V0UmVzcG9uc2USDQoFcmVhZHkYASABKAgSDwoHcmVhc29ucxgCIAMoCRIUCgx0cnVzdF9kb21haW4YAyABKAkSDQoFZXBvY2gYBCABKAkSEAoIc2VxdWVuY2UYBSABKAQSFwoKb3Blbl9zdGVwcxgGIAEoDUgAiAEBEigKC2F1dGhvcml0aWVzGAcgAygLMhMuc3RpbnQudjEuQXV0aG9yaXR5EjcKE3Vwc3RyZWFtX2V4cGlyZXNfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE3ZlcmlmaWVyc19jb25uZWN0ZWQYCSABKA0SKwoJdmVyaWZpZXJzGAogAygLMhguc3RpbnQudjEuVmVyaWZpZXJTdGF0dXMSIgoEZGlzaxgLIAEoCzIULnN0aW50LnYxLkRpc2tTdGF0dXMSEAoId2FybmluZ3MYDCADKAkSKQoIcmVwbGljYXMYDSADKAsyFy5zdGludC52MS5SZXBsaWNhU3RhdHVzEikKCHN0YW5kYnlzGA4gAygLMhcuc3RpbnQudjEuU3RhbmRieVN0YXR1c0INCgtfb3Blbl9zdGVwcyKPAQoNUmVwbGljYVN0YXR1cxIMCgRuYW1lGAEgASgJEg0KBXRoZXJlGAIgASgIEg8KB2Fuc3dlcnMYAyABKAgSDQoFbGVhZHMYBCABKAgSFQoNdG9sZF9zZXF1ZW5jZRgFIAEoBBIbChN2ZXJpZmllcnNfY29ubmVjdGVkGAYgASgNEg0KBW5vZGVzGAcgAygJImwKDVN0YW5kYnlTdGF0dXMSDAoEbmFtZRgBIAEoCRIpCgVzaW5jZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNc2VudF9zZXF1ZW5jZRgDIAEoBBILCgNsYWcYBCABKAQiTgoKRGlza1N0YXR1cxISCgpmcmVlX2J5dGVzGAEgASgEEhYKDmZyZWVfYnl0ZXNfbWluGAIgASgEEhQKDGxlZGdlcl9ieXRlcxgDIAEoBDKTAQoGU3RhdHVzEj4KA0dldBIaLnN0aW50LnYxLlN0YXR1c0dldFJlcXVlc3QaGy5zdGludC52MS5TdGF0dXNHZXRSZXNwb25zZRJJCgZGb2xsb3cSHS5zdGludC52MS5TdGF0dXNGb2xsb3dSZXF1ZXN0Gh4uc3RpbnQudjEuU3RhdHVzRm9sbG93UmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_stint_v1_authorities, file_stint_v1_history]);
 
 /**
  * Describes the message stint.v1.StatusGetRequest.
@@ -21,32 +21,46 @@ export const StatusGetRequestSchema = /*@__PURE__*/
   messageDesc(file_stint_v1_status, 0);
 
 /**
+ * Describes the message stint.v1.StatusFollowRequest.
+ * Use `create(StatusFollowRequestSchema)` to create a new message.
+ */
+export const StatusFollowRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_status, 1);
+
+/**
+ * Describes the message stint.v1.StatusFollowResponse.
+ * Use `create(StatusFollowResponseSchema)` to create a new message.
+ */
+export const StatusFollowResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_status, 2);
+
+/**
  * Describes the message stint.v1.StatusGetResponse.
  * Use `create(StatusGetResponseSchema)` to create a new message.
  */
 export const StatusGetResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_status, 1);
+  messageDesc(file_stint_v1_status, 3);
 
 /**
  * Describes the message stint.v1.ReplicaStatus.
  * Use `create(ReplicaStatusSchema)` to create a new message.
  */
 export const ReplicaStatusSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_status, 2);
+  messageDesc(file_stint_v1_status, 4);
 
 /**
  * Describes the message stint.v1.StandbyStatus.
  * Use `create(StandbyStatusSchema)` to create a new message.
  */
 export const StandbyStatusSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_status, 3);
+  messageDesc(file_stint_v1_status, 5);
 
 /**
  * Describes the message stint.v1.DiskStatus.
  * Use `create(DiskStatusSchema)` to create a new message.
  */
 export const DiskStatusSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_status, 4);
+  messageDesc(file_stint_v1_status, 6);
 
 /**
  * How the broker is, as a person wants to know it.

@@ -1,0 +1,205 @@
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { HISTORY_LISTS, type HistoryList } from "../../domain/history-filter.ts";
+import { type Problem, problemOf } from "../api/problem.ts";
+import { useLive } from "../live/use-live.ts";
+import { Link } from "../parts/link.tsx";
+import { Save } from "../parts/save.tsx";
+import { Nothing, Trouble } from "../parts/states.tsx";
+import { Table } from "../parts/table.tsx";
+import { go, placeOf } from "../route.ts";
+import { LISTS, type Listed } from "./lists.ts";
+import { commandOf, filterOf, namesOf, type Term, termsOf } from "./terms.ts";
+
+const PAGE_ROWS = 500;
+
+/** The history by any of its filters. The address says which, so that it can be given to somebody else. */
+export function Search({ list, query }: { readonly list: string; readonly query: URLSearchParams }) {
+  const known = HISTORY_LISTS.find((one) => one === list) ?? "steps";
+  const terms = termsOf(query);
+  return (
+    <>
+      <h1>History</h1>
+      <nav aria-label="Lists" class="tabs">
+        {HISTORY_LISTS.map((one) => (
+          <Link key={one} to={placeOf(["search", one])} current={one === known}>
+            {one}
+          </Link>
+        ))}
+      </nav>
+      <Terms key={known} list={known} terms={terms} />
+      {/* All lists are one to the page: rows and columns of each fit each other. */}
+      <Rows key={`${known}?${query}`} list={known} listed={LISTS[known] as Listed<unknown>} terms={terms} />
+    </>
+  );
+}
+
+function Terms({ list, terms }: { readonly list: HistoryList; readonly terms: readonly Term[] }) {
+  const names = namesOf(list);
+  const [name, setName] = useState(names[0] ?? "");
+  const [value, setValue] = useState("");
+  const [isExcluded, setExcluded] = useState(false);
+  const canExclude = !["since", "until", "live-at", "descendants-of"].includes(name);
+  const with_ = (next: readonly Term[]) =>
+    go(
+      placeOf(
+        ["search", list],
+        next.map((one) => [one.name, one.value] as const),
+      ),
+    );
+  return (
+    <>
+      <form
+        class="terms"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (value === "") return;
+          with_([...terms, { name: canExclude && isExcluded ? `not-${name}` : name, value }]);
+          setValue("");
+        }}
+      >
+        <label>
+          Filter
+          <select value={name} onChange={(event) => setName(event.currentTarget.value)}>
+            {names.map((one) => (
+              <option key={one} value={one}>
+                {one}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Value
+          <input type="text" value={value} maxLength={512} onInput={(event) => setValue(event.currentTarget.value)} />
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isExcluded && canExclude}
+            disabled={!canExclude}
+            onChange={(event) => setExcluded(event.currentTarget.checked)}
+          />
+          is not
+        </label>
+        <button type="submit">Add filter</button>
+      </form>
+      {terms.length > 0 && (
+        <ul class="chips" aria-label="Filters">
+          {terms.map((term, index) => (
+            <li key={`${term.name}=${term.value}`}>
+              <button
+                type="button"
+                onClick={() => with_(terms.toSpliced(index, 1))}
+                aria-label={`Remove the filter ${term.name} ${term.value}`}
+              >
+                {term.name} <bdi>{term.value}</bdi> ✕
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <p class="command">
+        <code>{commandOf(list, terms)}</code>
+      </p>
+    </>
+  );
+}
+
+type Got<Row> = { readonly rows: readonly Row[]; readonly nextPageToken: string; readonly sequence: bigint };
+
+/** All pages that were scrolled to. At the top new rows come by themselves; further down they wait until they are asked for. */
+function Rows<Row>({
+  list,
+  listed,
+  terms,
+}: {
+  readonly list: HistoryList;
+  readonly listed: Listed<Row>;
+  readonly terms: readonly Term[];
+}) {
+  const live = useLive();
+  const [got, setGot] = useState<Got<Row>>();
+  const [problem, setProblem] = useState<Problem>();
+  const openedAt = useRef(Date.now());
+  const isAsking = useRef(false);
+  const isGone = useRef(false);
+  useEffect(
+    () => () => {
+      isGone.current = true;
+    },
+    [],
+  );
+
+  const ask = useCallback(
+    async (pageToken: string, before: readonly Row[]) => {
+      if (isAsking.current) return;
+      isAsking.current = true;
+      const sequence = live.sequence;
+      try {
+        const filter = { ...filterOf(list, terms, openedAt.current), pageSize: PAGE_ROWS, pageToken };
+        const page = await listed.ask(filter, AbortSignal.timeout(30_000));
+        if (isGone.current) return;
+        setGot({ rows: [...before, ...page.rows], nextPageToken: page.nextPageToken, sequence });
+        setProblem(undefined);
+      } catch (thrown) {
+        const isOurs = thrown instanceof RangeError;
+        if (!isGone.current)
+          setProblem(
+            isOurs
+              ? { reason: "INVALID_FIELD", message: thrown.message, decisionId: undefined, isAway: false }
+              : problemOf(thrown),
+          );
+      } finally {
+        isAsking.current = false;
+      }
+    },
+    [list, listed, terms, live.sequence],
+  );
+
+  const isFirstPage = got === undefined || got.rows.length <= PAGE_ROWS;
+  const hasNew = got !== undefined && live.sequence > got.sequence;
+  // Once, and whenever the ledger has grown.
+  useEffect(() => {
+    if (problem === undefined || problem.isAway) if (isFirstPage && (got === undefined || hasNew)) void ask("", []);
+  }, [live.sequence]);
+
+  const more = useCallback(() => {
+    if (got !== undefined && got.nextPageToken !== "") void ask(got.nextPageToken, got.rows);
+  }, [got, ask]);
+  return (
+    <>
+      {problem !== undefined && <Trouble problem={problem} />}
+      {got === undefined && problem === undefined && <Nothing>Loading…</Nothing>}
+      {got !== undefined && got.rows.length === 0 && got.nextPageToken === "" && (
+        <Nothing>Nothing in the ledger is like that.</Nothing>
+      )}
+      {got !== undefined && (
+        <>
+          <p class="bar" role="status">
+            {got.rows.length} {list} shown{got.nextPageToken === "" ? ", which are all" : ", more below"}
+            {!isFirstPage && hasNew && (
+              <button type="button" onClick={() => void ask("", [])}>
+                Show what is new
+              </button>
+            )}
+            <Save name={list} view={listed.view} rows={got.rows} />
+          </p>
+          {got.rows.length > 0 && (
+            <Table
+              caption={`History of ${list}, newest first`}
+              view={listed.view}
+              rows={got.rows}
+              keyOf={listed.keyOf}
+              to={listed.to}
+              onEnd={more}
+            />
+          )}
+          {got.rows.length === 0 && got.nextPageToken !== "" && (
+            <button type="button" onClick={more}>
+              Look further back
+            </button>
+          )}
+        </>
+      )}
+    </>
+  );
+}
