@@ -32,14 +32,14 @@ export function PoliciesPage() {
             <h2 id="sets">Sets</h2>
             <p>
               {activation === undefined || activation.version === 0
-                ? "None is in force: nothing but ceilings decides."
+                ? "None is in force: nothing but ceilings decides"
                 : `Version ${activation.version} is in force`}
               {activation !== undefined && activation.reason !== "" && (
                 <>
                   , because: <Text text={activation.reason} />
                 </>
               )}
-              {declaredVersion > 0 && ` The configuration declares version ${declaredVersion}.`}
+              .{declaredVersion > 0 && ` The configuration declares version ${declaredVersion}.`}
             </p>
             {sets.length > 0 && (
               <Table

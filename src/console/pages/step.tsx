@@ -105,7 +105,12 @@ export function StepPage({ stepId }: { readonly stepId: string }) {
                 ) : (
                   <>
                     <Value name="closure" value={closureFields(closure)} />
-                    {receipts !== undefined && <Value name="receipts" value={receiptFields(receipts)} />}
+                    {receipts !== undefined && (
+                      <>
+                        <h3>Receipts</h3>
+                        <Value name="receipts" value={receiptFields(receipts)} />
+                      </>
+                    )}
                   </>
                 )}
               </section>
