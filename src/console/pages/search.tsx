@@ -119,6 +119,8 @@ function Rows<Row>({
   const live = useLive();
   const [got, setGot] = useState<Got<Row>>();
   const [problem, setProblem] = useState<Problem>();
+  /** Whoever asks for what is new is taken to the top, where that is. */
+  const [round, setRound] = useState(0);
   const openedAt = useRef(Date.now());
   const isAsking = useRef(false);
   const isGone = useRef(false);
@@ -162,6 +164,10 @@ function Rows<Row>({
     if (problem === undefined || problem.isAway) if (isFirstPage && (got === undefined || hasNew)) void ask("", []);
   }, [live.sequence]);
 
+  const showNew = () => {
+    setRound(round + 1);
+    void ask("", []);
+  };
   const more = useCallback(() => {
     if (got !== undefined && got.nextPageToken !== "") void ask(got.nextPageToken, got.rows);
   }, [got, ask]);
@@ -177,7 +183,7 @@ function Rows<Row>({
           <p class="bar" role="status">
             {got.rows.length} {list} shown{got.nextPageToken === "" ? ", which are all" : ", more below"}
             {!isFirstPage && hasNew && (
-              <button type="button" onClick={() => void ask("", [])}>
+              <button type="button" onClick={showNew}>
                 Show what is new
               </button>
             )}
@@ -185,6 +191,7 @@ function Rows<Row>({
           </p>
           {got.rows.length > 0 && (
             <Table
+              key={round}
               caption={`History of ${list}, newest first`}
               view={listed.view}
               rows={got.rows}
