@@ -1,8 +1,8 @@
 // An agent runtime, or a sub-agent, in a process of its own: the runtime SDK, and the MCP client of the official SDK.
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { createStint, type Grant, isStintError, type JwtSvid, type Step } from "stint-sdk/runtime";
 import { serveCommands } from "./actor.ts";
 import { monotonicMs } from "./json-lines.ts";
+import { bearing, callTool, type McpAnswer } from "./mcp-call.ts";
 
 const stint = createStint();
 /** By name, so that the demo can speak of them. */
@@ -51,14 +51,7 @@ type CallInput = {
   readonly withKept?: boolean;
 };
 
-export type CallAnswer = {
-  /** HTTP status of the last answer; 0 for none. */
-  readonly status: number;
-  readonly text: string;
-  /** What the server said of its refusal. */
-  readonly reason: string;
-  readonly challenge: string;
-  readonly tookMs: number;
+export type CallAnswer = McpAnswer & {
   readonly endedAtMs: number;
   /** Life that the JWT-SVID had left at the end. */
   readonly secondsLeft: number;
@@ -68,55 +61,11 @@ export type CallAnswer = {
 async function call({ step, tool, resource, tokenFor = resource, withKept = false }: CallInput): Promise<CallAnswer> {
   if (!withKept) keep(step, await stepOf(step).jwtSvid(tokenFor));
   const svid = keptOf(step, tokenFor);
-  const seen = { status: 0, reason: "", challenge: "" };
-  const send = withKept ? bearing(svid) : stepOf(step).fetch;
-  const watched: typeof fetch = async (input, init) => {
-    const response = await send(input, init);
-    // The client also asks, by GET, for a stream that neither it nor the server needs.
-    if (init?.method !== "POST") return response;
-    seen.status = response.status;
-    seen.challenge = response.headers.get("www-authenticate") ?? "";
-    if (!response.ok) seen.reason = reasonIn(await response.clone().text());
-    return response;
-  };
-  const startedAtMs = monotonicMs();
-  let text = "";
-  const client = new Client({ name: "demo", version: "1.0.0" });
-  try {
-    await client.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch: watched }));
-    const { content } = await client.callTool({ name: tool, arguments: { query: "step credentials" } });
-    for (const part of content) if (part.type === "text") text += part.text;
-  } catch (thrown) {
-    if (seen.reason === "") seen.reason = isStintError(thrown) ? thrown.reason : reasonOf(thrown);
-  } finally {
-    await client.close().catch(() => undefined);
-  }
+  const send = withKept ? bearing(svid.authorization()) : stepOf(step).fetch;
+  const answer = await callTool({ resource, tool, arguments: { query: "step credentials" }, send });
   const endedAtMs = monotonicMs();
   const secondsLeft = (svid.expiresAt.getTime() - Date.now()) / 1_000;
-  return { ...seen, text, tookMs: endedAtMs - startedAtMs, endedAtMs, secondsLeft };
-}
-
-function bearing(svid: Token): typeof fetch {
-  return (input, init) => {
-    const headers = new Headers(init?.headers);
-    headers.set("authorization", svid.authorization());
-    return fetch(input, { ...init, headers });
-  };
-}
-
-function reasonIn(body: string): string {
-  try {
-    const { error } = JSON.parse(body) as { error?: { data?: { reason?: string } } };
-    return error?.data?.reason ?? "";
-  } catch {
-    return "";
-  }
-}
-
-function reasonOf(thrown: unknown): string {
-  const data =
-    thrown instanceof Error && "data" in thrown ? (thrown.data as { reason?: string } | undefined) : undefined;
-  return data?.reason ?? (thrown instanceof Error ? thrown.message : String(thrown));
+  return { ...answer, endedAtMs, secondsLeft };
 }
 
 const commands = {

@@ -3,9 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { AgentCommands } from "./agent.ts";
 import { type Broker, startBroker } from "./broker.ts";
+import { entriesFor, ROLES } from "./entries.ts";
 import type { McpServerCommands } from "./mcp-server.ts";
 import { type Actor, startActor } from "./start-actor.ts";
 import { chooseUsers } from "./users.ts";
+
+const SERVER = new URL("mcp-server.ts", import.meta.url);
+const AGENT = new URL("agent.ts", import.meta.url);
 
 /** Everybody on stage. */
 export type Scene = {
@@ -29,7 +33,7 @@ export type Scene = {
  * audiences, then the rest.
  */
 export async function openScene(): Promise<Scene> {
-  const users = chooseUsers();
+  const users = chooseUsers(ROLES);
   const directory = mkdtempSync(join(tmpdir(), "stint-demo-"));
   chmodSync(directory, 0o755);
   const closers: (() => Promise<void>)[] = [];
@@ -43,18 +47,18 @@ export async function openScene(): Promise<Scene> {
   };
   try {
     const [library, archive] = await Promise.all([
-      startActor<McpServerCommands>("mcp-server.ts", users.library, {}).then(kept),
-      startActor<McpServerCommands>("mcp-server.ts", users.archive, {}).then(kept),
+      startActor<McpServerCommands>(SERVER, { user: users.library }, process.env).then(kept),
+      startActor<McpServerCommands>(SERVER, { user: users.archive }, process.env).then(kept),
     ]);
     const resources = { library: await library.ask("where"), archive: await archive.ask("where") };
-    const broker = await startBroker(directory, users, resources);
+    const broker = await startBroker(directory, users.broker, { entries: entriesFor(users, resources) });
     closers.push(broker.stop);
-    const environment = { SPIFFE_ENDPOINT_SOCKET: broker.endpoint };
+    const environment = { ...process.env, SPIFFE_ENDPOINT_SOCKET: broker.endpoint };
     const { endpoint, issuer, development } = broker;
     const [runtime, doomed, subAgent] = await Promise.all([
-      startActor<AgentCommands>("agent.ts", users.runtime, environment).then(kept),
-      startActor<AgentCommands>("agent.ts", users.runtime, environment).then(kept),
-      startActor<AgentCommands>("agent.ts", users.subAgent, environment).then(kept),
+      startActor<AgentCommands>(AGENT, { user: users.runtime }, environment).then(kept),
+      startActor<AgentCommands>(AGENT, { user: users.runtime }, environment).then(kept),
+      startActor<AgentCommands>(AGENT, { user: users.subAgent }, environment).then(kept),
       library.ask("serve", { endpoint, issuer, development }),
       archive.ask("serve", { endpoint, issuer, development }),
     ]);

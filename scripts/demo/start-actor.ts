@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { basename } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { AnswerLine, Commands, EventFacts, RefusalLine } from "./json-lines.ts";
 
-/** A process of the demo. */
+/** A process that does what it is told. */
 export type Actor<Its extends Commands> = {
   readonly pid: number;
   /** @throws Refused when the process says no */
@@ -31,18 +32,27 @@ export class Refused extends Error {
   }
 }
 
-/** Nothing that the demo asks for takes a tenth of this; whoever waits longer would wait for ever. */
+/** Nothing that is asked for takes a tenth of this; whoever waits longer would wait for ever. */
 const PATIENCE_MS = 15_000;
 
-/** Starts one of the scripts beside this one as a process, under another user where one is given. */
+/** What runs a script, and as whom. */
+export type RunAs = {
+  /** Absent: this process's own. */
+  readonly user?: number | undefined;
+  /** A copy of Node.js. Absent: the one that runs this. */
+  readonly program?: string | undefined;
+};
+
+/** @param environment - all of it. */
 export async function startActor<Its extends Commands>(
-  script: "agent.ts" | "mcp-server.ts",
-  user: number | undefined,
-  environment: Readonly<Record<string, string>>,
+  script: URL,
+  { user, program = process.execPath }: RunAs,
+  environment: NodeJS.ProcessEnv,
 ): Promise<Actor<Its>> {
-  const child = spawn(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
+  const name = basename(script.pathname);
+  const child = spawn(program, [fileURLToPath(script)], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, ...environment },
+    env: environment,
     ...(user === undefined ? {} : { uid: user, gid: user }),
   });
   const { pid = 0 } = child;
@@ -55,7 +65,7 @@ export async function startActor<Its extends Commands>(
     () => undefined,
   );
   void gone.then(() => {
-    for (const { reject } of waiting.values()) reject(new Error(`process ${pid} (${script}) is gone`));
+    for (const { reject } of waiting.values()) reject(new Error(`process ${pid} (${name}) is gone`));
   });
 
   createInterface({ input: child.stdout }).on("line", (text) => {
@@ -79,7 +89,7 @@ export async function startActor<Its extends Commands>(
       waiting.set(id, answer);
       child.stdin.write(`${JSON.stringify({ id, command, input })}\n`);
       try {
-        return (await inTime(answer.promise, `${script} to ${command}`)) as never;
+        return (await inTime(answer.promise, `${name} to ${command}`)) as never;
       } finally {
         waiting.delete(id);
       }
@@ -94,7 +104,7 @@ export async function startActor<Its extends Commands>(
       listeners.add(look);
       look();
       try {
-        return await inTime(found.promise, `${script} to tell of ${event}`);
+        return await inTime(found.promise, `${name} to tell of ${event}`);
       } finally {
         listeners.delete(look);
       }
