@@ -35,6 +35,10 @@ install: $(MODULES) ## Node.js 24 (if yours is older) and the packages, as locke
 demo: install ## a broker, a runtime, an agent and a verifier: one step opened, used, closed and refused
 	@node scripts/demo.ts
 
+.PHONY: attacks
+attacks: install ## eight attacks, each against a key and a role check, and against Stint; writes docs/attacks from the run
+	@node scripts/attacks.ts
+
 .PHONY: dev
 dev: install console ## a throw-away broker to develop against
 	@scripts/stint dev

@@ -1,10 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { AgentCommands } from "./agent.ts";
 import { type Broker, startBroker } from "./broker.ts";
 import { entriesFor, ROLES } from "./entries.ts";
 import type { McpServerCommands } from "./mcp-server.ts";
+import { onStage } from "./stage.ts";
 import { type Actor, startActor } from "./start-actor.ts";
 import { chooseUsers } from "./users.ts";
 
@@ -33,32 +31,21 @@ export type Scene = {
  * audiences, then the rest.
  */
 export async function openScene(): Promise<Scene> {
-  const users = chooseUsers(ROLES);
-  const directory = mkdtempSync(join(tmpdir(), "stint-demo-"));
-  chmodSync(directory, 0o755);
-  const closers: (() => Promise<void>)[] = [];
-  const close = async () => {
-    for (const one of closers.splice(0).reverse()) await one();
-    rmSync(directory, { recursive: true, force: true });
-  };
-  const kept = <One extends { kill(): Promise<void> }>(actor: One): One => {
-    closers.push(() => actor.kill());
-    return actor;
-  };
-  try {
+  return onStage("stint-demo-", async ({ directory, keep, keepBy, processes, close }) => {
+    const users = chooseUsers(ROLES);
     const [library, archive] = await Promise.all([
-      startActor<McpServerCommands>(SERVER, { user: users.library }, process.env).then(kept),
-      startActor<McpServerCommands>(SERVER, { user: users.archive }, process.env).then(kept),
+      startActor<McpServerCommands>(SERVER, { user: users.library }, process.env).then(keep),
+      startActor<McpServerCommands>(SERVER, { user: users.archive }, process.env).then(keep),
     ]);
     const resources = { library: await library.ask("where"), archive: await archive.ask("where") };
     const broker = await startBroker(directory, users.broker, { entries: entriesFor(users, resources) });
-    closers.push(broker.stop);
+    keepBy(broker.stop);
     const environment = { ...process.env, SPIFFE_ENDPOINT_SOCKET: broker.endpoint };
     const { endpoint, issuer, development } = broker;
     const [runtime, doomed, subAgent] = await Promise.all([
-      startActor<AgentCommands>(AGENT, { user: users.runtime }, environment).then(kept),
-      startActor<AgentCommands>(AGENT, { user: users.runtime }, environment).then(kept),
-      startActor<AgentCommands>(AGENT, { user: users.subAgent }, environment).then(kept),
+      startActor<AgentCommands>(AGENT, { user: users.runtime }, environment).then(keep),
+      startActor<AgentCommands>(AGENT, { user: users.runtime }, environment).then(keep),
+      startActor<AgentCommands>(AGENT, { user: users.subAgent }, environment).then(keep),
       library.ask("serve", { endpoint, issuer, development }),
       archive.ask("serve", { endpoint, issuer, development }),
     ]);
@@ -71,12 +58,9 @@ export async function openScene(): Promise<Scene> {
       subAgent,
       resources,
       run: "demo",
-      processes: closers.length,
+      processes: processes(),
       users: Math.max(1, new Set(Object.values(users)).size),
       close,
     };
-  } catch (thrown) {
-    await close();
-    throw thrown;
-  }
+  });
 }
