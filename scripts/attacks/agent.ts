@@ -43,14 +43,14 @@ const commands = {
     return { stepId: step.stepId };
   },
 
-  /** What goes over the wire with its requests: whoever reads that has it. @returns its end too, in milliseconds since 1970 */
+  /** What goes over the wire with its requests: whoever reads that has it. @returns its end too, where it has one, in milliseconds since 1970 */
   async authorization({
     run,
     server,
     resources,
     isBound = false,
   }: Omit<Named, "tool"> & { readonly isBound?: boolean }) {
-    if (stint === undefined) return { authorization: `Bearer ${key}`, expiresAtMs: Number.POSITIVE_INFINITY };
+    if (stint === undefined) return { authorization: `Bearer ${key}`, expiresAtMs: undefined };
     const boundTo = isBound ? await createDpopKey() : undefined;
     const svid = await stepOf(run).jwtSvid(resources[server], { boundTo });
     return { authorization: svid.authorization(), expiresAtMs: svid.expiresAt.getTime() };

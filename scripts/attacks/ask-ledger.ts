@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { stint } from "../demo/stint-cli.ts";
+import { stint, stintRows } from "../demo/stint-cli.ts";
 
 /** What an operator asks the ledger afterwards, and which event is then proved to be in it. */
 type Question = {
@@ -47,52 +47,82 @@ export type LedgerRecord = {
   readonly proved: boolean;
 };
 
+/** A broker's ledger, as an operator and an auditor see it. */
+export type AskedLedger = {
+  /**
+   * Asks, and proves what the newest row of the answer says.
+   *
+   * @param receipt - where the proof is to be kept. Absent: nowhere.
+   * @returns what was not proved, where there is no row
+   * @throws what `stint` fails with
+   */
+  ask(question: Question, receipt?: string): Promise<LedgerRecord>;
+  /** Checks a receipt by the key alone, without a broker. @throws what `stint` fails with */
+  check(receipt: string): Promise<Checked>;
+};
+
 type Row = Readonly<Record<string, unknown>>;
 type Checked = { readonly sequence: string | number; readonly tree_size: string | number; readonly event: Row };
 
-/**
- * Asks, and proves what the newest row of the answer says.
- *
- * @param receipt - where the proof is to be kept. Absent: nowhere.
- * @throws Error where the answer has no row; what `stint` fails with
- */
-export async function askLedger(operatorSocket: string, question: Question, receipt?: string): Promise<LedgerRecord> {
-  const { query, prove, members: shown, type } = question;
-  const file = receipt ?? join(tmpdir(), `stint-attacks-${randomUUID()}.tlog-proof`);
-  try {
-    const [rows, key] = await Promise.all([
-      stint(operatorSocket, "--output", "json", ...query).then((text) => JSON.parse(text) as readonly Row[]),
-      ledgerKey(operatorSocket),
-    ]);
+/** Of an attack that left no trace. */
+export const NOTHING: LedgerRecord = {
+  query: "",
+  rows: 0,
+  members: {},
+  prove: "",
+  sequence: 0,
+  type: "nothing",
+  treeSize: 0,
+  proved: false,
+};
+
+export function ledgerOf(operatorSocket: string): AskedLedger {
+  /** What verifies its proofs: somebody who is to check them gets it once. */
+  let key: Promise<string> | undefined;
+
+  async function check(receipt: string): Promise<Checked> {
+    key ??= stint(operatorSocket, "ledger", "key");
+    // The socket is no broker's.
+    const checking = ["--output", "json", "ledger", "check", receipt, "--key", (await key).trim()];
+    return JSON.parse(await stint("/nowhere", ...checking)) as Checked;
+  }
+
+  async function prove(asked: Question, file: string): Promise<LedgerRecord> {
+    const {
+      query,
+      prove: { by, member, revocation = false },
+      ...question
+    } = asked;
+    const rows = await stintRows<Row>(operatorSocket, ...query);
     const [row] = rows;
-    if (row === undefined) throw new Error(`nothing was found by ${commandText(query)}`);
-    const { by, member, revocation = false } = prove;
+    if (row === undefined) return { ...NOTHING, query: commandText(query) };
     const proving = ["ledger", "prove", by, String(row[member]), ...(revocation ? ["--revocation"] : [])];
     await stint(operatorSocket, ...proving, "--out", file);
-    const { event, ...checked } = await checkReceipt(file, key);
+    const { event, ...checked } = await check(file);
     return {
       query: commandText(query),
       rows: rows.length,
-      members: Object.fromEntries(shown.map((name) => [name, memberOf(row, name)])),
+      members: Object.fromEntries(question.members.map((name) => [name, memberOf(row, name)])),
       prove: commandText(proving),
       sequence: Number(checked.sequence),
       type: String(event["type"]),
       treeSize: Number(checked.tree_size),
-      proved: event["type"] === type,
+      proved: event["type"] === question.type,
     };
-  } finally {
-    if (receipt === undefined) rmSync(file, { force: true });
   }
-}
 
-/** What verifies the ledger's proofs. */
-export async function ledgerKey(operatorSocket: string): Promise<string> {
-  return (await stint(operatorSocket, "ledger", "key")).trim();
-}
-
-/** Checks a receipt by the key alone: the socket is no broker's. @throws what `stint` fails with */
-export async function checkReceipt(file: string, key: string): Promise<Checked> {
-  return JSON.parse(await stint("/nowhere", "--output", "json", "ledger", "check", file, "--key", key)) as Checked;
+  return {
+    check,
+    async ask(question, receipt) {
+      if (receipt !== undefined) return prove(question, receipt);
+      const file = join(tmpdir(), `stint-attacks-${randomUUID()}.tlog-proof`);
+      try {
+        return await prove(question, file);
+      } finally {
+        rmSync(file, { force: true });
+      }
+    },
+  };
 }
 
 /** `event.tool.sha256`: what lies there. */

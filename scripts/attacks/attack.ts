@@ -1,4 +1,6 @@
+import type { McpAnswer } from "../demo/mcp-call.ts";
 import type { LedgerRecord } from "./ask-ledger.ts";
+import type { Attempt } from "./attempts.ts";
 import type { StintSetUp, UsualSetUp } from "./scenes.ts";
 
 /** Something that was done, and what was seen of it in this run. */
@@ -41,6 +43,16 @@ export type Attack = {
   usual(setUp: UsualSetUp): Promise<Account>;
   stint(setUp: StintSetUp): Promise<StintAccount>;
 };
+
+/** ``401 `STEP_CLOSED` ``: how a server answered. */
+export function answerText({ status, reason }: Pick<McpAnswer, "status" | "reason">): string {
+  return reason === "" ? String(status) : `${status} \`${reason}\``;
+}
+
+/** How the broker answered. */
+export function attemptText({ reason, message }: Attempt): string {
+  return `\`${reason}\`: ${message}`;
+}
 
 /** `3 customers' records` */
 export function recordsText(records: number): string {

@@ -1,4 +1,3 @@
-import { askLedger } from "./ask-ledger.ts";
 import { type Attack, recordsText } from "./attack.ts";
 import type { SetUp } from "./scenes.ts";
 
@@ -56,7 +55,7 @@ export const changedTool: Attack = {
         { did: "searched them after `search` was described otherwise", saw: callsText(after.tools) },
         { did: "counted the calls that got through to the notes then", saw: String(after.searches.length) },
       ],
-      ledger: await askLedger(setUp.broker().operatorSocket, {
+      ledger: await setUp.ledger.ask({
         query: ["history", "events", "--type", "tool.changed"],
         members: ["type", "event.tool.location", "event.tool.tool", "event.pinned", "event.tool.sha256"],
         prove: { by: "--sequence", member: "sequence" },

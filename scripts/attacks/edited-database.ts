@@ -2,8 +2,7 @@ import { join } from "node:path";
 import { BrokerDidNotStart } from "../demo/broker.ts";
 import { startActor } from "../demo/start-actor.ts";
 import { stint as runStint } from "../demo/stint-cli.ts";
-import { askLedger, checkReceipt, ledgerKey } from "./ask-ledger.ts";
-import type { Attack, Observation } from "./attack.ts";
+import { type Attack, attemptText, type Observation } from "./attack.ts";
 import type { InsiderCommands } from "./insider.ts";
 import type { Person } from "./people.ts";
 import type { SetUp, StintSetUp } from "./scenes.ts";
@@ -70,7 +69,7 @@ export const editedDatabase: Attack = {
   },
 
   async stint(setUp) {
-    const { agent, broker, directory, people, places } = setUp;
+    const { agent, broker, directory, ledger, people, places } = setUp;
     const { operatorSocket } = broker();
     const database = join(directory, "data", "ledger", "ledger.db");
     const copy = join(directory, "data", "before.db");
@@ -78,9 +77,8 @@ export const editedDatabase: Attack = {
     return await withInsider(people.broker, async (insider) => {
       await insider.ask("copy", { database, to: copy });
       await read(agent, places);
-      const key = await ledgerKey(operatorSocket);
-      const ledger = await askLedger(operatorSocket, ISSUED, receipt);
-      const taken = ["event", "issuance"].map((table) => `DELETE FROM ${table} WHERE sequence = ${ledger.sequence}`);
+      const recorded = await ledger.ask(ISSUED, receipt);
+      const taken = ["event", "issuance"].map((table) => `DELETE FROM ${table} WHERE sequence = ${recorded.sequence}`);
       const { integrity } = await insider.ask("edit", {
         database,
         statements: ["DROP TRIGGER event_is_never_deleted", ...taken],
@@ -96,7 +94,7 @@ export const editedDatabase: Attack = {
       const suspended = await agent.ask("attemptToOpen", {
         ...{ endpoint: broker().endpoint, agent: "clerk", run: `${RUN}-after`, step: "job", grant: [] },
       });
-      const { event } = await checkReceipt(receipt, key);
+      const { event } = await ledger.check(receipt);
       const isFound = verified.failed && started !== "" && suspended.reason !== "OPENED";
       const observations: Observation[] = [
         {
@@ -107,7 +105,7 @@ export const editedDatabase: Attack = {
         { did: "started the broker anew", saw: `refused: ${started}` },
         {
           did: "put back a copy of before, started the broker on that, and asked for a step",
-          saw: `\`${suspended.reason}\`: ${suspended.message}`,
+          saw: attemptText(suspended),
         },
         { did: "checked the receipt that an auditor had taken before", saw: `it holds: \`${String(event["type"])}\`` },
       ];
@@ -117,7 +115,7 @@ export const editedDatabase: Attack = {
           "`stint ledger verify` names the event that is missing, and the broker does not start; on a copy of before it issues nothing",
         reasons: [verified.failed ? "DAMAGED" : "INTACT", started === "" ? "STARTED" : "REFUSED", suspended.reason],
         observations,
-        ledger,
+        ledger: recorded,
       };
     });
   },

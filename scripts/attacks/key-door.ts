@@ -8,18 +8,37 @@ const ROLES: Readonly<Record<string, readonly string[]>> = {
 
 type Handler = (request: Request) => Promise<Response>;
 
+export type AuditRow = { readonly role: string | null; readonly tool: string; readonly status: number };
+
+export type KeyDoor = {
+  readonly handle: Handler;
+  /** The rows since this was asked last. */
+  audited(): readonly AuditRow[];
+};
+
+/** `2 rows: agent read_ticket 200, agent send_mail 200` */
+export function auditText(rows: readonly AuditRow[]): string {
+  const texts = rows.map(({ role, tool, status }) => `\`${role ?? "nobody"} ${tool} ${status}\``);
+  return `${rows.length} ${rows.length === 1 ? "row" : "rows"}: ${texts.join(", ")}`;
+}
+
 /**
  * The door of the usual set-up: a key in `Authorization` stands for a role, the role for tools, and each call is a row of a table.
  *
  * @param key - of the role `agent`.
  * @param table - path of the database.
  */
-export function keyDoor(key: string, table: string, next: Handler): Handler {
+export function keyDoor(key: string, table: string, next: Handler): KeyDoor {
   const database = new BetterSqlite3(table);
   database.pragma("journal_mode = WAL");
   database.exec("CREATE TABLE audit (id INTEGER PRIMARY KEY, at TEXT NOT NULL, role TEXT, tool TEXT, status INTEGER)");
   const row = database.prepare("INSERT INTO audit (at, role, tool, status) VALUES (?, ?, ?, ?)");
-  return async (request) => {
+  const newer = database.prepare<[number], AuditRow & { readonly id: number }>(
+    "SELECT * FROM audit WHERE id > ? ORDER BY id",
+  );
+  let seen = 0;
+
+  async function handle(request: Request): Promise<Response> {
     const role = isKey(request.headers.get("authorization"), key) ? "agent" : null;
     const tool = await toolIn(request.clone());
     const refuse = (status: number) => {
@@ -31,6 +50,15 @@ export function keyDoor(key: string, table: string, next: Handler): Handler {
     const response = await next(request);
     if (tool !== null) row.run(new Date().toISOString(), role, tool, response.status);
     return response;
+  }
+
+  return {
+    handle,
+    audited() {
+      const rows = newer.all(seen);
+      seen = rows.at(-1)?.id ?? seen;
+      return rows.map(({ role, tool, status }) => ({ role, tool, status }));
+    },
   };
 }
 

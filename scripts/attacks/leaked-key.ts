@@ -1,6 +1,7 @@
-import { askLedger, denialBy } from "./ask-ledger.ts";
-import { type Attack, recordsText } from "./attack.ts";
+import { denialBy } from "./ask-ledger.ts";
+import { type Attack, attemptText, recordsText } from "./attack.ts";
 import { grantFor } from "./grants.ts";
+import { auditText } from "./key-door.ts";
 import { recordsIn } from "./shop.ts";
 
 /** What somebody outside asks for with what was stolen. */
@@ -31,7 +32,8 @@ export const leakedKey: Attack = {
     ],
   },
 
-  async usual({ attacker, environment, places }) {
+  async usual({ attacker, desk, environment, places }) {
+    await desk.ask("audited");
     const values = Object.values(environment);
     const given = await attacker.ask("callWithEach", { values, resource: places.resources.desk, ...WANTED });
     const records = Math.max(0, ...given.map(recordsIn));
@@ -43,11 +45,15 @@ export const leakedKey: Attack = {
           did: `tried each of the ${values.length} values of the agent's environment as a key at the desk`,
           saw: `${given.length} of them opened \`customers\`: ${recordsText(records)}`,
         },
+        {
+          did: "looked at what the desk's table has of it, as of whatever the agent itself does",
+          saw: auditText(await desk.ask("audited")),
+        },
       ],
     };
   },
 
-  async stint({ attacker, broker, environment, places }) {
+  async stint({ attacker, ledger, environment, places }) {
     const { resources } = places;
     const values = Object.values(environment);
     const given = await attacker.ask("callWithEach", { values, resource: resources.desk, ...WANTED });
@@ -69,13 +75,10 @@ export const leakedKey: Attack = {
         },
         {
           did: "asked the broker, at the socket that the environment names, for a step of the agent",
-          saw: `\`${asked.reason}\`: ${asked.message}`,
+          saw: attemptText(asked),
         },
       ],
-      ledger: await askLedger(
-        broker().operatorSocket,
-        denialBy(["--reason", "NO_IDENTITY"], ["reason", "message", "caller"]),
-      ),
+      ledger: await ledger.ask(denialBy(["--reason", "NO_IDENTITY"], ["reason", "message", "caller"])),
     };
   },
 };

@@ -1,5 +1,6 @@
-import { askLedger, denialBy } from "./ask-ledger.ts";
-import type { Attack, Observation } from "./attack.ts";
+import { stintRows } from "../demo/stint-cli.ts";
+import { denialBy } from "./ask-ledger.ts";
+import { type Attack, answerText, attemptText, type Observation } from "./attack.ts";
 import { grantFor } from "./grants.ts";
 import type { SetUp } from "./scenes.ts";
 
@@ -25,8 +26,8 @@ export const passedOnToken: Attack = {
     left: [
       "The compromised server can use the token **at itself**: it sees all that it serves anyway, and can answer what it likes. Its answers are read by a model.",
       "A server that verifies with a library which passes over the audience takes the token: [what to tell each](../guides/verify/README.md).",
-      "Billing's refusal is in billing's own log, and not in the ledger: a token for another server is no credential there. What the ledger has is " +
-        "that no token for billing was ever made in this run, and what the desk asked the broker for.",
+      "Billing's refusal is billing's to log, and not in the ledger: a token for another server is no credential there. What the ledger has is " +
+        "for whom tokens were made, and what the desk asked the broker for.",
     ],
   },
 
@@ -40,15 +41,20 @@ export const passedOnToken: Attack = {
   },
 
   async stint(setUp) {
-    const { desk, broker, places, agent } = setUp;
+    const { desk, broker, ledger, places, agent } = setUp;
     const { passedOn, refunds, reason } = await passOn(setUp);
     const asked = await desk.ask("attemptToOpen", {
       ...{ endpoint: broker().endpoint, agent: "clerk", run: RUN, step: "own" },
       grant: grantFor(places.resources, "billing", "refund"),
     });
     await agent.ask("end", { run: RUN });
+    const made = await stintRows<{ readonly audiences: readonly string[] }>(
+      broker().operatorSocket,
+      ...["history", "issuances", "--run", RUN],
+    );
+    const forOthers = made.filter(({ audiences }) => audiences.some((audience) => audience !== places.resources.desk));
     return {
-      succeeded: refunds > 0 || asked.reason === "OPENED",
+      succeeded: refunds > 0 || forOthers.length > 0 || asked.reason === "OPENED",
       summary: `${reason} at billing, and ${asked.reason} from the broker`,
       reasons: [reason, asked.reason],
       observations: [
@@ -56,13 +62,14 @@ export const passedOnToken: Attack = {
         { did: "counted refunds at billing", saw: String(refunds) },
         {
           did: "asked the broker, as the desk's process, for a step that may refund",
-          saw: `\`${asked.reason}\`: ${asked.message}`,
+          saw: attemptText(asked),
+        },
+        {
+          did: `asked the ledger for whom tokens were made in this run (\`stint history issuances --run ${RUN}\`)`,
+          saw: `${made.length - forOthers.length} for the desk, ${forOthers.length} for others`,
         },
       ],
-      ledger: await askLedger(
-        broker().operatorSocket,
-        denialBy(["--run", RUN], ["reason", "act", "message", "caller"]),
-      ),
+      ledger: await ledger.ask(denialBy(["--run", RUN], ["reason", "act", "message", "caller"])),
     };
   },
 };
@@ -75,11 +82,11 @@ async function passOn({ agent, desk, billing, places }: SetUp) {
   await agent.ask("begin", { ...places, run: RUN, tools: [part] });
   const read = await agent.ask("call", { ...part, arguments: { number }, tokenFor: "desk" });
   if (read.text === "") throw new Error(`the agent could not read its ticket: ${read.reason}`);
-  const { status, reason } = await desk.ask("passOn", { resource: resources.billing, ...REFUND });
+  const answer = await desk.ask("passOn", { resource: resources.billing, ...REFUND });
   const { refunds } = await billing.ask("seen");
   const passedOn: Observation = {
     did: "called `refund` at billing, from the desk, with what the agent had shown the desk",
-    saw: reason === "" ? String(status) : `${status} \`${reason}\``,
+    saw: answerText(answer),
   };
-  return { passedOn, refunds: refunds.length, reason };
+  return { passedOn, refunds: refunds.length, reason: answer.reason };
 }

@@ -1,5 +1,5 @@
 import { monotonicMs } from "../demo/json-lines.ts";
-import type { LedgerRecord } from "./ask-ledger.ts";
+import { type LedgerRecord, NOTHING } from "./ask-ledger.ts";
 import type { Account, Attack, StintAccount } from "./attack.ts";
 import type { Scenes } from "./scenes.ts";
 
@@ -15,11 +15,17 @@ export type AttackResult = {
   readonly tookMs: number;
 };
 
+/** One that could not be carried out, on either side, did not go as promised. */
 export async function runAttack(attack: Attack, scenes: Scenes): Promise<AttackResult> {
   const startedAtMs = monotonicMs();
-  const usual = await attack.usual(scenes.usual);
-  const { ledger, ...stint } = await attack.stint(scenes.stint);
+  const usual = await attack.usual(scenes.usual).catch(notDone);
+  const { ledger, ...stint } = await attack.stint(scenes.stint).catch(notDone);
   const asPromised = usual.succeeded && !stint.succeeded && ledger.proved;
   const { id, title } = attack;
   return { id, title, usual, stint, ledger, asPromised, tookMs: Math.round(monotonicMs() - startedAtMs) };
+}
+
+function notDone(thrown: unknown): StintAccount {
+  const summary = `NOT DONE: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
+  return { succeeded: false, summary, observations: [], reasons: [], ledger: NOTHING };
 }

@@ -4,6 +4,7 @@ import { type Broker, startBroker } from "../demo/broker.ts";
 import { onStage, type Stage } from "../demo/stage.ts";
 import { type Actor, startActor } from "../demo/start-actor.ts";
 import type { AgentCommands } from "./agent.ts";
+import { type AskedLedger, ledgerOf } from "./ask-ledger.ts";
 import type { AttackerCommands } from "./attacker.ts";
 import { entriesFor } from "./entries.ts";
 import type { Resources } from "./grants.ts";
@@ -43,6 +44,7 @@ export type StintSetUp = SetUp & {
   /** Starts the broker anew on what it has, after it was stopped. @throws BrokerDidNotStart */
   readonly restartBroker: () => Promise<void>;
   readonly guard: Guard;
+  readonly ledger: AskedLedger;
   /** Of the broker, with its ledger. */
   readonly directory: string;
 };
@@ -121,6 +123,7 @@ async function openStint(directory: string, { people, attacker, keep, keepBy }: 
     ...{ agent, subAgent, desk, billing, notes, attacker, environment, guard, people, directory },
     places: { resources, notesUrl: guard.url },
     broker: () => broker,
+    ledger: ledgerOf(broker.operatorSocket),
     async restartBroker() {
       broker = await startBroker(directory, people.broker.user, settings);
     },

@@ -7,7 +7,7 @@ import { createMcpHandler } from "@modelcontextprotocol/server";
 import { serveCommands } from "../demo/actor.ts";
 import { bearing, callTool } from "../demo/mcp-call.ts";
 import { attemptToOpen } from "./attempts.ts";
-import { keyDoor } from "./key-door.ts";
+import { type KeyDoor, keyDoor } from "./key-door.ts";
 import { openShop, type ShopServer } from "./shop.ts";
 
 const shop = openShop();
@@ -15,6 +15,8 @@ const http = createServer();
 http.listen(0, "127.0.0.1");
 await once(http, "listening");
 const resource = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`;
+
+let door: KeyDoor | undefined;
 
 /** What somebody who is in this process has of its callers. */
 let lastAuthorization = "";
@@ -27,8 +29,8 @@ const commands = {
 
   async serveByKey({ name, key, table }: { readonly name: ShopServer; readonly key: string; readonly table: string }) {
     const { fetch } = createMcpHandler(() => shop.serverOf(name));
-    const door = keyDoor(key, table, (request) => fetch(request));
-    http.on("request", getRequestListener(door, { overrideGlobalObjects: false }));
+    door = keyDoor(key, table, (request) => fetch(request));
+    http.on("request", getRequestListener(door.handle, { overrideGlobalObjects: false }));
   },
 
   async serveByGuard({ name, endpoint, issuer, development }: GuardTerms) {
@@ -40,6 +42,8 @@ const commands = {
   file: async ({ text }: { readonly text: string }) => shop.file(text),
   redefine: async ({ description }: { readonly description: string }) => shop.redefine(description),
   seen: async () => shop.seen(),
+  /** What a key's door has written down since this was asked last. */
+  audited: async () => door?.audited() ?? [],
 
   /** A server that was taken over uses what its last caller showed it at another server. */
   async passOn(call: {

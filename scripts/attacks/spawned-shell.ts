@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { askLedger, denialBy } from "./ask-ledger.ts";
-import { type Attack, recordsText } from "./attack.ts";
+import { denialBy } from "./ask-ledger.ts";
+import { type Attack, attemptText, recordsText } from "./attack.ts";
 import type { SetUp } from "./scenes.ts";
 import type { Loot } from "./shell-thief.ts";
 
@@ -58,16 +58,13 @@ export const spawnedShell: Attack = {
           did: `tried each of the ${values} values of its inherited environment as a key at the desk`,
           saw: recordsText(found),
         },
-        { did: "asked the broker for a step of the agent's", saw: `\`${own.reason}\`: ${own.message}` },
+        { did: "asked the broker for a step of the agent's", saw: attemptText(own) },
         {
           did: "asked the broker for a token of the agent's open step",
-          saw: `\`${agents.reason}\`: ${agents.message}`,
+          saw: attemptText(agents),
         },
       ],
-      ledger: await askLedger(
-        setUp.broker().operatorSocket,
-        denialBy(["--run", RUN], ["reason", "act", "message", "caller"]),
-      ),
+      ledger: await setUp.ledger.ask(denialBy(["--run", RUN], ["reason", "act", "message", "caller"])),
     };
   },
 };

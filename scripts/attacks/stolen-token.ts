@@ -1,6 +1,5 @@
 import type { McpAnswer } from "../demo/mcp-call.ts";
-import { askLedger } from "./ask-ledger.ts";
-import { type Attack, recordsText } from "./attack.ts";
+import { type Attack, answerText, recordsText } from "./attack.ts";
 import type { SetUp } from "./scenes.ts";
 import { recordsIn } from "./shop.ts";
 
@@ -63,7 +62,7 @@ export const stolenToken: Attack = {
           saw: `${seen(after)}, with ${secondsLeft.toFixed(0)} s of the token's life left`,
         },
       ],
-      ledger: await askLedger(setUp.broker().operatorSocket, {
+      ledger: await setUp.ledger.ask({
         query: ["history", "issuances", "--run", RUN],
         members: ["spiffe_id", "audiences", "jti", "state", "expires_at", "revoked_at"],
         prove: { by: "--jti", member: "jti", revocation: true },
@@ -87,11 +86,10 @@ async function useStolen({ agent, attacker, environment, places }: SetUp) {
   const during = await use(authorization);
   await agent.ask("end", { run: RUN });
   const after = await use(authorization);
-  return { during, after, bound, secondsLeft: (expiresAtMs - Date.now()) / 1_000 };
+  return { during, after, bound, secondsLeft: ((expiresAtMs ?? Number.NaN) - Date.now()) / 1_000 };
 }
 
 function seen(answer: McpAnswer | undefined): string {
   if (answer === undefined) return "";
-  const { status, reason, text } = answer;
-  return reason === "" ? `${status}: ${recordsText(recordsIn(text))}` : `${status} \`${reason}\``;
+  return answer.reason === "" ? `${answer.status}: ${recordsText(recordsIn(answer.text))}` : answerText(answer);
 }

@@ -1,6 +1,5 @@
-import type { McpAnswer } from "../demo/mcp-call.ts";
-import { askLedger, denialBy } from "./ask-ledger.ts";
-import { type Attack, recordsText } from "./attack.ts";
+import { denialBy } from "./ask-ledger.ts";
+import { type Attack, answerText, attemptText, recordsText } from "./attack.ts";
 import { grantFor } from "./grants.ts";
 import { recordsIn } from "./shop.ts";
 
@@ -44,17 +43,17 @@ export const subAgent: Attack = {
       succeeded: recordsIn(others.text) > 0 && refunds.length > 0,
       summary: `${recordsText(recordsIn(others.text))} and a refund of ${refunds[0]?.amount ?? 0}, by the key that it shares with its agent`,
       observations: [
-        { did: "read the ticket, as it was told to", saw: seen(read) },
+        { did: "read the ticket, as it was told to", saw: answerText(read) },
         {
           did: "called `customers` at the desk with the same key",
-          saw: `${seen(others)}: ${recordsText(recordsIn(others.text))}`,
+          saw: `${answerText(others)}: ${recordsText(recordsIn(others.text))}`,
         },
-        { did: "called `refund` at billing with the same key", saw: `${seen(refund)}: ${refunds.length} refund` },
+        { did: "called `refund` at billing with the same key", saw: `${answerText(refund)}: ${refunds.length} refund` },
       ],
     };
   },
 
-  async stint({ agent, subAgent: taken, billing, desk, broker, places }) {
+  async stint({ agent, subAgent: taken, billing, desk, broker, ledger, places }) {
     const ticket = await desk.ask("file", { text: "Where is my parcel?" });
     const tools = [
       { server: "desk", tool: "read_ticket" },
@@ -83,21 +82,17 @@ export const subAgent: Attack = {
       summary: `${others.reason} at its own server, ${refund.reason} at the other, and ${own.reason} from the broker`,
       reasons: [others.reason, refund.reason, ...asked.map(({ reason }) => reason)],
       observations: [
-        { did: "read the ticket, as it was told to, in the step that its agent opened for it", saw: seen(read) },
-        { did: "called `customers` at the desk with its token", saw: seen(others) },
-        { did: "called `refund` at billing with its token", saw: seen(refund) },
+        { did: "read the ticket, as it was told to, in the step that its agent opened for it", saw: answerText(read) },
+        { did: "called `customers` at the desk with its token", saw: answerText(others) },
+        { did: "called `refund` at billing with its token", saw: answerText(refund) },
         {
           did: "asked the broker for a token of its step for billing",
-          saw: `\`${audience.reason}\`: ${audience.message}`,
+          saw: attemptText(audience),
         },
-        { did: "asked the broker for a token of its agent's step", saw: `\`${parents.reason}\`: ${parents.message}` },
-        { did: "asked the broker for a step of its agent's", saw: `\`${own.reason}\`: ${own.message}` },
+        { did: "asked the broker for a token of its agent's step", saw: attemptText(parents) },
+        { did: "asked the broker for a step of its agent's", saw: attemptText(own) },
       ],
-      ledger: await askLedger(broker().operatorSocket, denialBy(["--run", RUN], ["reason", "message", "caller"])),
+      ledger: await ledger.ask(denialBy(["--run", RUN], ["reason", "message", "caller"])),
     };
   },
 };
-
-function seen({ status, reason }: McpAnswer): string {
-  return reason === "" ? String(status) : `${status} \`${reason}\``;
-}
