@@ -7,6 +7,7 @@ import type { OpaConfig } from "../config/external-policy-section.ts";
 import type { Clock } from "../ports/clock.ts";
 import { serverTrustOf } from "../sdk/runtime/attestation-trust.ts";
 import { checkInForce } from "./certificate-life.ts";
+import { signInFiles } from "./console-sign-in.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
 import { exchangeFiles } from "./exchanges.ts";
 import { opaFiles } from "./external-policy.ts";
@@ -44,6 +45,11 @@ export function fileChecks(config: Config): readonly FileCheck[] {
     for (const { setting, read } of Object.values(evidenceFiles(attestation, ports))) {
       checks.push({ key: setting, check: read });
     }
+  }
+  const signIn = config.console?.signIn;
+  if (signIn !== undefined) {
+    const { setting, paths, read } = signInFiles(signIn, ports.clock);
+    if (paths.length > 0) checks.push({ key: setting, isPrivate: true, check: read });
   }
   if (keyManager.kind === "pkcs11") {
     checks.push(

@@ -1,7 +1,4 @@
 import { Hono } from "hono";
-import { createOidcAttestor } from "../adapters/attestor-oidc/oidc-attestor.ts";
-import { createSignIn } from "../adapters/sign-in-oidc/sign-in-oidc.ts";
-import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { readAssets } from "../api/console/assets.ts";
 import { connectForms, connectRoutes, SESSION_METADATA } from "../api/console/connect-routes.ts";
 import { consoleCookies } from "../api/console/cookies.ts";
@@ -10,7 +7,7 @@ import { isFromConsole, type Reached } from "../api/console/own-origin.ts";
 import { pageRoutes } from "../api/console/page-routes.ts";
 import { sessionForms, sessionRoutes } from "../api/console/session-routes.ts";
 import { createSessions, type Sessions } from "../api/console/sessions.ts";
-import { type SignInFacts, signInRoutes } from "../api/console/sign-in-routes.ts";
+import { signInRoutes } from "../api/console/sign-in-routes.ts";
 import { recordingRefusals } from "../api/grpc/attesting.ts";
 import type { ConsolePorts } from "../api/grpc/console.ts";
 import { type ApiPorts, consoleServer } from "../api/grpc/servers.ts";
@@ -18,13 +15,12 @@ import type { FormPaths } from "../api/http/request-guard.ts";
 import { attestSession, type SignedIn } from "../attest/attest-session.ts";
 import { NO_UID } from "../attest/attest-svid.ts";
 import type { Config } from "../config/config.ts";
-import type { ConsoleSignInConfig } from "../config/console-section.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
 import type { Log } from "../ports/log.ts";
 import type { Closers } from "./closers.ts";
+import { signInOf } from "./console-sign-in.ts";
 import type { Core } from "./core.ts";
-import { withRoots } from "./issuer-roots.ts";
 
 /** The operators' web page. */
 export type Console = {
@@ -102,32 +98,3 @@ function signedIn(sessions: Sessions, id: string): SignedIn {
   if (session === undefined) throw new BrokerError("NO_IDENTITY", "nobody is signed in, or not any more");
   return session.value;
 }
-
-/** @throws BrokerError NOT_SERVING when a file can't be used */
-async function signInOf(
-  { issuer, clientId, clientSecretFile, roots }: ConsoleSignInConfig,
-  { clock, entries }: Core,
-  log: Log,
-): Promise<SignInFacts> {
-  const provider = await withRoots({ issuer, ...(roots !== undefined && { roots }) });
-  const secret = clientSecretFile === undefined ? undefined : String(await readPrivateFile(clientSecretFile));
-  const tokens = createOidcAttestor({ issuers: [{ ...provider, audience: clientId, singleUse: false }], clock });
-  return {
-    provider: createSignIn({
-      ...{ ...provider, clientId },
-      ...(secret !== undefined && { clientSecret: secret.replace(/\r?\n$/, "") }),
-    }),
-    async evidenceOf(idToken) {
-      const { selectors } = await tokens.attest(Buffer.from(idToken), NOBODY, new Uint8Array());
-      return selectors;
-    },
-    checkOperator: (who) => void attestSession(who, entries),
-    failed: ({ code, message, detail }) =>
-      log.warning("a sign-in to the console failed", { reason: code, detail: detail ?? message }),
-  };
-}
-
-/** A token is no evidence that asks for more. */
-const NOBODY = {
-  challenge: () => Promise.reject(new Error("an ID token is not challenged")),
-};

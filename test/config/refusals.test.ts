@@ -11,7 +11,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a key that is misspelled",
     text: `${LEAST}data_direktory: /x\n`,
     findings: [
-      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, nodes, attestation, limits, workers, ledger, standby, log, tracing, authority, wit_svid, status_lists, ssf, nats, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
+      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, console, broker, nodes, attestation, limits, workers, ledger, standby, log, tracing, authority, wit_svid, status_lists, ssf, nats, key_manager, upstream_authority, federation, principals, policies, approvals, tools, closures, retention, exchanges, development, entries",
     ],
   },
   {

@@ -2,6 +2,7 @@ import type { Channel } from "@grpc/grpc-js";
 import { Approvals } from "../../src/gen/stint/v1/approvals_pb.js";
 import { JoinTokens } from "../../src/gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../src/gen/stint/v1/authorities_pb.js";
+import { Console } from "../../src/gen/stint/v1/console_pb.js";
 import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { Federation } from "../../src/gen/stint/v1/federation_pb.js";
 import { History } from "../../src/gen/stint/v1/history_pb.js";
@@ -22,6 +23,7 @@ export type Operator = {
   readonly steps: ClientOf<typeof Steps>;
   readonly approvals: ClientOf<typeof Approvals>;
   readonly history: ClientOf<typeof History>;
+  readonly console: ClientOf<typeof Console>;
   readonly entries: ClientOf<typeof Entries>;
   readonly retention: ClientOf<typeof Retention>;
   readonly revocations: ClientOf<typeof Revocations>;
@@ -43,6 +45,7 @@ export function operatorOf(socket: string): Operator {
     steps: createClient(Steps, channel),
     approvals: createClient(Approvals, channel),
     history: createClient(History, channel),
+    console: createClient(Console, channel),
     entries: createClient(Entries, channel),
     revocations: createClient(Revocations, channel),
     retention: createClient(Retention, channel),

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { file_stint_v1_attestation } from "../../src/gen/stint/v1/attestation_pb.js";
 import { file_stint_v1_authorities } from "../../src/gen/stint/v1/authorities_pb.js";
 import { file_stint_v1_authorizations } from "../../src/gen/stint/v1/authorizations_pb.js";
+import { file_stint_v1_console } from "../../src/gen/stint/v1/console_pb.js";
 import { file_stint_v1_credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { file_stint_v1_entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { file_stint_v1_errors } from "../../src/gen/stint/v1/errors_pb.js";
@@ -25,6 +26,7 @@ const FILES: readonly DescFile[] = [
   file_stint_v1_attestation,
   file_stint_v1_authorities,
   file_stint_v1_authorizations,
+  file_stint_v1_console,
   file_stint_v1_credentials,
   file_stint_v1_entries,
   file_stint_v1_errors,
@@ -51,6 +53,7 @@ test("the services and their methods", () => {
     "stint.v1.Attestation": ["Attest (bidi_streaming)"],
     "stint.v1.Authorities": ["ConfirmClock", "List", "Prepare", "Activate", "Taint", "Revoke"],
     "stint.v1.Authorizations": ["Check", "ReportUsage"],
+    "stint.v1.Console": ["Open"],
     "stint.v1.Credentials": [
       "IssueX509Svid",
       "IssueJwtSvid",
@@ -103,7 +106,7 @@ test("the services and their methods", () => {
       "Replay (bidi_streaming)",
       "Suggest (server_streaming)",
     ],
-    "stint.v1.Status": ["Get"],
+    "stint.v1.Status": ["Get", "Follow (server_streaming)"],
     "stint.v1.Renewals": ["Renew"],
     "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],
     "stint.v1.Steps": [

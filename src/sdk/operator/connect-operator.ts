@@ -1,6 +1,7 @@
 import { Approvals } from "../../gen/stint/v1/approvals_pb.js";
 import { JoinTokens } from "../../gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
+import { Console } from "../../gen/stint/v1/console_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
@@ -29,6 +30,7 @@ export type OperatorOptions = {
 
 /** The broker as its operators see it: each service by its methods, which throw `CallError`. */
 export type Operator = {
+  readonly console: ClientOf<typeof Console>;
   readonly entries: ClientOf<typeof Entries>;
   readonly history: ClientOf<typeof History>;
   readonly steps: Pick<ClientOf<typeof Steps>, "get" | "getClosureReceipt" | "getTree" | "list" | "watchClosure">;
@@ -58,6 +60,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
   const channel = openChannel(options.socket ?? process.env[OPERATOR_SOCKET_VARIABLE] ?? OPERATOR_SOCKET_DEFAULT);
   const terms = { deadlineMs: options.deadlineMs ?? CALL_MS_MAX };
   return {
+    console: createClient(Console, channel, terms),
     entries: createClient(Entries, channel, terms),
     history: createClient(History, channel, terms),
     steps: createClient(Steps, channel, terms),
