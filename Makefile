@@ -65,6 +65,10 @@ generate-go: install ## the messages of clients/go from proto; needs go
 console: install ## dist/console, the operators' web page, for a broker that is run from this checkout
 	@vite build --config src/console/vite.config.ts --logLevel warn
 
+.PHONY: chromium
+chromium: ## the browser that tests of the console use, from Debian's packages, where it is missing; as root
+	@command -v chromium > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; }
+
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
 	@node scripts/settings-page.ts
@@ -182,6 +186,10 @@ bench-nats: install ## when verifiers on NATS refuse after a close, 100 of them 
 .PHONY: bench-large
 bench-large: install ## what a broker is like on a ledger of EVENTS=10000000, next to one on an empty ledger; needs go
 	@node scripts/bench/large.ts $(if $(EVENTS),--events '$(EVENTS)') $(if $(ROUNDS),--rounds '$(ROUNDS)')
+
+.PHONY: bench-console
+bench-console: install ## how fast the console is in Chromium, and what ten open ones cost the broker
+	@node scripts/bench/console.ts $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 .PHONY: bench-postgres
 bench-postgres: install ## what a log in PostgreSQL costs next to SQLite, and what two replicas of it do; needs go

@@ -76,9 +76,20 @@ export async function createConsole({ core, ports, config, log }: Parts, closers
         },
         parts,
       );
-      const api = connectRoutes(transport, (context) => {
-        const secret = isFromConsole(context, reached) ? cookies.session(context) : undefined;
-        return secret === undefined ? undefined : sessions.open.find({ secret })?.id;
+      const api = connectRoutes(transport, {
+        sessionOf(context) {
+          const secret = isFromConsole(context, reached) ? cookies.session(context) : undefined;
+          return secret === undefined ? undefined : sessions.open.find({ secret })?.id;
+        },
+        knownAs(id) {
+          const session = sessions.open.find({ id });
+          if (session === undefined) return undefined;
+          const operators = entries.matching(session.value.selectors).filter((entry) => isOfKind(entry, "operator"));
+          return operators.length === 0
+            ? undefined
+            : operators.map(({ entryId, revision }) => `${entryId}@${revision}`).join();
+        },
+        clock,
       });
       const routes = new Hono().route("/", session).route("/", api);
       if (signingIn !== undefined) routes.route("/", signInRoutes(signingIn, parts));

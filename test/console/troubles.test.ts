@@ -76,6 +76,21 @@ describeWithBrowser("a console in trouble", () => {
     await expect.poll(() => page.getByRole("alert").count()).toBe(0);
   });
 
+  test("a ledger that grows without a pause: the page goes on showing what is open, and asks less often", async () => {
+    const { page, scene } = await signedIn();
+    using runtime = runtimeAt(scene.daemon().workloadSocket);
+    const shared: string[] = [];
+    page.on("requestfinished", (asked) => {
+      if (asked.headers()["cache-control"] === "max-age=3") shared.push(asked.url());
+    });
+    // Until the page has taken it for busy, and has asked so a few times.
+    while (shared.length < 12) await runtime.close(await runtime.open());
+    expect(await page.getByRole("alert").count()).toBe(0);
+    const last = await runtime.open({ step: "is-the-last" });
+    await page.locator(`a[href="/console/steps/${last.stepId}"]`).first().waitFor();
+    expect(await page.getByRole("alert").count()).toBe(0);
+  });
+
   test.skipIf(!isRoot)("two operators at one request: the second is told, and nothing is done twice", async () => {
     const site = policiesIn(ASK_FIRST);
     onTestFinished(() => site[Symbol.dispose]());

@@ -9,9 +9,13 @@ import {
 } from "@connectrpc/connect";
 import { universalServerRequestFromFetch, universalServerResponseToFetch } from "@connectrpc/connect/protocol";
 import { type Context, Hono } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { LIMITS } from "../../domain/limits.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { NO_STORE } from "../http/document.ts";
 import type { FormPaths } from "../http/request-guard.ts";
-import { CONSOLE_METHODS } from "./services.ts";
+import { CONSOLE_METHODS, SHARED_METHODS } from "./services.ts";
+import { createSharedAnswers } from "./shared-answers.ts";
 
 /** Below it, each method is at its own path: `stint.v1.Steps/Get`. */
 const API = "/console/api";
@@ -19,6 +23,14 @@ const API = "/console/api";
 export const SESSION_METADATA = "stint-console-session";
 /** A set of policies comes in parts, all of them in one body. */
 const STREAMED_BYTES_MAX = 8 * 1024 * 1024;
+
+export type ConnectFacts = {
+  /** The id of the session that a request of a page of ours comes with; `undefined`: of none. */
+  readonly sessionOf: (context: Context) => string | undefined;
+  /** By which entries somebody is who they are, as these entries are now: the same for those alone who may be told the same. */
+  readonly knownAs: (session: string) => string | undefined;
+  readonly clock: Pick<Clock, "monotonicMs">;
+};
 
 /** The methods as the request guard is to let them in. */
 export function connectForms(): FormPaths {
@@ -38,10 +50,10 @@ export function connectForms(): FormPaths {
  * answers as over any other way in.
  *
  * @param server - the way to the gRPC server.
- * @param sessionOf - the id of the session that a request of a page of ours comes with; `undefined`: of none.
  * @see the Connect protocol, https://connectrpc.com/docs/protocol
  */
-export function connectRoutes(server: Transport, sessionOf: (context: Context) => string | undefined): Hono {
+export function connectRoutes(server: Transport, { sessionOf, knownAs, clock }: ConnectFacts): Hono {
+  const shared = createSharedAnswers(clock);
   const router = createConnectRouter({ grpc: false, grpcWeb: false, readMaxBytes: LIMITS.requestBytesMax });
   for (const method of CONSOLE_METHODS) router.rpc(method, passedOn(method, server));
   const routes = new Hono();
@@ -52,11 +64,32 @@ export function connectRoutes(server: Transport, sessionOf: (context: Context) =
       header.delete(SESSION_METADATA);
       const session = sessionOf(context);
       if (session !== undefined) header.set(SESSION_METADATA, session);
-      const answer = await handler({ ...universalServerRequestFromFetch(raw, {}), header });
-      return universalServerResponseToFetch(answer);
+      const ask = async (request: Request) =>
+        universalServerResponseToFetch(await handler({ ...universalServerRequestFromFetch(request, {}), header }));
+      const maxAgeMs = maxAgeOf(context);
+      const who = session === undefined ? undefined : knownAs(session);
+      if (maxAgeMs === 0 || who === undefined || !SHARED_METHODS.has(handler.method)) return ask(raw);
+      const body = new Uint8Array(await raw.arrayBuffer());
+      const key = [who, handler.requestPath, Buffer.from(body).toString("latin1")].join(" ");
+      const {
+        status,
+        mediaType,
+        body: told,
+      } = await shared.answer(key, maxAgeMs, async () => {
+        const answer = await ask(new Request(raw.url, { method: "POST", headers: header, body }));
+        const type = answer.headers.get("content-type") ?? "";
+        return { status: answer.status, mediaType: type, body: new Uint8Array(await answer.arrayBuffer()) };
+      });
+      return context.body(told, status as ContentfulStatusCode, { ...NO_STORE, "content-type": mediaType });
     });
   }
   return routes;
+}
+
+/** How old an answer may be that a page is content with, as RFC 9111 section 5.2.1.1 has it; 0: none but its own. */
+function maxAgeOf(context: Context): number {
+  const [, seconds = "0"] = /^max-age=([0-9]{1,3})$/.exec(context.req.header("cache-control") ?? "") ?? [];
+  return Number(seconds) * 1_000;
 }
 
 function pathOf({ parent, name }: DescMethod): string {

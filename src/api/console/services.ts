@@ -30,6 +30,14 @@ export const CONSOLE_METHODS: readonly DescMethod[] = [
   ...of(Ledger, ["get", "getCheckpoint", "prove", "proveConsistency"]),
 ];
 
+/** What every page asks again and again while it is looked at. */
+export const SHARED_METHODS: ReadonlySet<DescMethod> = new Set([
+  ...of(History, ["listSteps", "countRows"]),
+  ...of(Approvals, ["listCalls"]),
+  ...of(Tools, ["list"]),
+  ...of(Risk, ["list"]),
+]);
+
 function of<Service extends DescService>(
   service: Service,
   names: readonly (keyof Service["method"] & string)[],

@@ -13,12 +13,15 @@ import type { Received } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { begin, type Endpoint } from "./call.ts";
 
-/** Between two answers: an event is told within this, and a flood of events costs no more than a few of them. */
+/** Between two answers: an event is told within this. */
 const GAP_MS = 200;
+/** Where it grows without a pause for this long, a look a second is enough. */
+const BUSY_AFTER_MS = 3_000;
+const BUSY_GAP_MS = 1_000;
 /** An answer after this long, also where nothing has happened: whoever hears nothing for longer knows that nobody is there. */
 const SILENCE_MS = 5_000;
 /** Between two looks at everything: verifiers may be thousands. */
-const WHOLE_MS = 1_000;
+const WHOLE_MS = 2_000;
 
 type FollowPorts = {
   readonly ledger: Pick<Ledger, "follow" | "head">;
@@ -49,6 +52,7 @@ export function statusFollowHandler(
       const following = ledger.follow({ name: "status", take: () => wake.resolve() }, ledger.head().sequence);
       ended.signal.addEventListener("abort", () => wake.resolve());
       let wholeAt = Number.NEGATIVE_INFINITY;
+      let busySince = clock.monotonicMs();
       try {
         while (!ended.signal.aborted) {
           wake = Promise.withResolvers();
@@ -56,8 +60,11 @@ export function statusFollowHandler(
           if (isWhole) wholeAt = clock.monotonicMs();
           const message = { sequence: BigInt(ledger.head().sequence), ...(isWhole && { status: status() }) };
           if (!call.write(message)) await once(call, "drain", { signal: ended.signal });
-          await pause(GAP_MS, ended.signal);
+          const isBusy = clock.monotonicMs() - busySince > BUSY_AFTER_MS;
+          await pause(isBusy ? BUSY_GAP_MS : GAP_MS, ended.signal);
+          const asleepAt = clock.monotonicMs();
           await woken(wake);
+          if (clock.monotonicMs() - asleepAt > GAP_MS) busySince = clock.monotonicMs();
           checkMayLook(await begun.attested());
         }
       } finally {

@@ -20,6 +20,20 @@ export function whenSignedOut(call: () => void): void {
   onSignedOut = call;
 }
 
+let isBusy: () => boolean = () => false;
+
+/** Says how to know that the ledger grows without a pause. */
+export function busyWhen(is: () => boolean): void {
+  isBusy = is;
+}
+
+/** Seconds. While the ledger grows without a pause, what another page was told a moment ago will do. */
+const BUSY_AGE = 3;
+const takingTurns: Interceptor = (next) => (request) => {
+  if (isBusy() && !request.stream) request.header.set("cache-control", `max-age=${BUSY_AGE}`);
+  return next(request);
+};
+
 /** Whoever is signed out is told once for all, by a page of its own. */
 const watchingSession: Interceptor = (next) => async (request) => {
   try {
@@ -31,7 +45,11 @@ const watchingSession: Interceptor = (next) => async (request) => {
 };
 
 const transport = uploading(
-  createConnectTransport({ baseUrl: "/console/api", useBinaryFormat: true, interceptors: [watchingSession] }),
+  createConnectTransport({
+    baseUrl: "/console/api",
+    useBinaryFormat: true,
+    interceptors: [watchingSession, takingTurns],
+  }),
   "/console/api",
 );
 

@@ -1,5 +1,5 @@
 import type { StatusGetResponse } from "../../gen/stint/v1/status_pb.js";
-import { status } from "../api/clients.ts";
+import { busyWhen, status } from "../api/clients.ts";
 
 /** What the page knows of the broker. */
 export type Live = {
@@ -8,6 +8,8 @@ export type Live = {
   /** Of the ledger's newest event. */
   readonly sequence: bigint;
   readonly status: StatusGetResponse | undefined;
+  /** Whether the ledger grows without a pause. */
+  readonly isBusy: boolean;
   /** When anything was heard last, milliseconds since 1970. */
   readonly heardAt: number;
 };
@@ -15,9 +17,12 @@ export type Live = {
 /** The broker says something every five seconds. */
 const STALE_MS = 8_000;
 const RETRY_MS = 1_000;
+/** The broker tells of a ledger that grows at least once a second, and of one that does not once in five. */
+const PAUSE_MS = 2_000;
+const BUSY_AFTER_MS = 3_000;
 const RETRY_MS_MAX = 10_000;
 
-let current: Live = { state: "connecting", sequence: 0n, status: undefined, heardAt: Date.now() };
+let current: Live = { state: "connecting", sequence: 0n, status: undefined, isBusy: false, heardAt: Date.now() };
 const listeners = new Set<() => void>();
 
 export function live(): Live {
@@ -42,6 +47,7 @@ function become(next: Partial<Live>): void {
  * @returns what ends it.
  */
 export function followBroker(): () => void {
+  busyWhen(() => current.isBusy);
   let following: AbortController | undefined;
   const judged = setInterval(() => {
     const isSilent = Date.now() - current.heardAt > STALE_MS;
@@ -49,10 +55,14 @@ export function followBroker(): () => void {
   }, 1_000);
 
   async function follow({ signal }: AbortController): Promise<void> {
+    let busySince = Date.now();
     for (let wait = RETRY_MS; !signal.aborted; wait = Math.min(2 * wait, RETRY_MS_MAX)) {
       try {
         for await (const { sequence, status: whole } of status.follow({}, { signal })) {
-          become({ state: "live", sequence, heardAt: Date.now(), ...(whole !== undefined && { status: whole }) });
+          const now = Date.now();
+          if (now - current.heardAt > PAUSE_MS) busySince = now;
+          const isBusy = now - busySince > BUSY_AFTER_MS;
+          become({ state: "live", sequence, isBusy, heardAt: now, ...(whole !== undefined && { status: whole }) });
           wait = RETRY_MS;
         }
       } catch {

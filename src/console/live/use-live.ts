@@ -18,8 +18,7 @@ export type Loaded<Data> = {
 /** At most a fifth of the time is spent asking. */
 const REST_SHARE = 4;
 /** Where the ledger grows without a pause, a page asks less often. */
-const BUSY_AFTER_MS = 3_000;
-const BUSY_REST_MS = 2_000;
+const BUSY_REST_MS = 3_000;
 const RETRY_MS = 2_000;
 
 /**
@@ -50,7 +49,6 @@ export function useLoaded<Data>(
     signal.addEventListener("abort", () => wanted.resolve());
 
     async function run(): Promise<void> {
-      let busySince = performance.now();
       while (!signal.aborted) {
         wanted = Promise.withResolvers();
         loadedSequence = live().sequence;
@@ -68,12 +66,10 @@ export function useLoaded<Data>(
           failed = found.isAway;
         }
         const ended = performance.now();
-        const isBusy = ended - busySince > BUSY_AFTER_MS;
-        const rest = Math.max(REST_SHARE * (ended - began), restMs, isBusy ? BUSY_REST_MS : 0);
+        const rest = Math.max(REST_SHARE * (ended - began), restMs, live().isBusy ? BUSY_REST_MS : 0);
         await new Promise((resolve) => setTimeout(resolve, failed ? RETRY_MS : rest));
         if (failed || (!once && live().sequence !== loadedSequence)) continue;
         await wanted.promise;
-        busySince = performance.now();
       }
     }
     void run();

@@ -20,7 +20,7 @@ import { placeOf } from "../route.ts";
 import { AcceptTool, AnswerCall, AnswerStep } from "./answers.tsx";
 
 /** What asks for an operator changes by hand, or seldom. */
-const SELDOM = { restMs: 2_000 };
+const SELDOM = { restMs: 5_000 };
 const OPEN_SHOWN = 100;
 /** A key that has this share of its life left, and no successor by now, is in somebody's hands. */
 const EXPIRING_SHARE = 0.1;

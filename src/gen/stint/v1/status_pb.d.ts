@@ -49,7 +49,7 @@ export declare type StatusFollowResponse = Message<"stint.v1.StatusFollowRespons
   sequence: bigint;
 
   /**
-   * With the first answer, and with those a second or more after the last that had it.
+   * With the first answer, and with those two seconds or more after the last that had it.
    *
    * @generated from field: stint.v1.StatusGetResponse status = 2;
    */
@@ -307,8 +307,8 @@ export declare const Status: GenService<{
     output: typeof StatusGetResponseSchema;
   },
   /**
-   * How far the ledger is: at once, then as soon as it has grown, at most five times a second, and every five seconds where it does not
-   * grow. For whoever looks on: what is shown is asked for again. The caller is attested for each answer.
+   * How far the ledger is: at once, then as soon as it has grown, at most five times a second, once a second where it grows without a pause,
+   * and every five seconds where it does not grow. For whoever looks on: what is shown is asked for again. The caller is attested for each answer.
    *
    * @generated from rpc stint.v1.Status.Follow
    */
