@@ -178,6 +178,13 @@ describeWithBrowser("the console", () => {
     await page.getByRole("alert").getByText(said).waitFor();
   });
 
+  test("a time ago is counted by the broker's clock, whatever the browser's is", async () => {
+    const { page } = await signedIn();
+    await page.clock.setFixedTime(Date.now() + 7_200_000);
+    await page.goto(`${scene.url}/console/search/steps?since=1h&step=pay`);
+    await page.getByText("1 steps shown, which are all").waitFor();
+  });
+
   test("what is shown can be saved, in the columns of the command line", async () => {
     const { page } = await signedIn();
     await page.goto(`${scene.url}/console/search/steps?step=pay`);
@@ -255,6 +262,11 @@ describeWithBrowser("the console", () => {
     const { page } = await signedIn();
     await page.goto(`${scene.url}/console/policies`);
     const text = page.getByLabel("Policies, in the language of Cedar");
+    await page.getByRole("button", { name: "Edit a copy of version 1" }).click();
+    await expect.poll(() => text.inputValue()).toContain("baseline.ceiling");
+    await page.getByRole("button", { name: "Validate" }).click();
+    await page.getByText("Nothing is wrong with these policies.").waitFor();
+    await page.getByLabel("with the policies that come with the broker").check();
     await text.fill("permit (principal, action");
     await page.getByRole("button", { name: "Validate" }).click();
     await page.getByText("console.cedar:1:").waitFor();

@@ -1,3 +1,5 @@
+import { learnTime } from "../live/broker-time.ts";
+
 /** Who is signed in, as the broker says. */
 export type ConsoleSession = {
   readonly trustDomain: string;
@@ -13,6 +15,7 @@ const SESSION = "/console/session";
 export async function currentSession(): Promise<ConsoleSession> {
   const answer = await fetch(SESSION, { headers: { accept: "application/json" } });
   if (!answer.ok) throw new Error("the broker does not answer");
+  learnTime(answer);
   return answer.json();
 }
 

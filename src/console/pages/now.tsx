@@ -11,6 +11,7 @@ import { HistoryField, HistoryList } from "../../gen/stint/v1/history_pb.js";
 import { type ToolRecord, ToolState } from "../../gen/stint/v1/tools_pb.js";
 import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
 import { approvals, history, risk, tools } from "../api/clients.ts";
+import { brokerNow } from "../live/broker-time.ts";
 import { useLive, useLoaded } from "../live/use-live.ts";
 import { Link } from "../parts/link.tsx";
 import { Nothing, Shown } from "../parts/states.tsx";
@@ -189,7 +190,7 @@ function Needed() {
 function isExpiring({ notBefore, expiresAt, state }: Authority): boolean {
   if (state !== AuthorityState.ACTIVE || notBefore === undefined || expiresAt === undefined) return false;
   const [begins, ends] = [Number(notBefore.seconds), Number(expiresAt.seconds)];
-  return ends - Date.now() / 1_000 < EXPIRING_SHARE * (ends - begins);
+  return ends - brokerNow() / 1_000 < EXPIRING_SHARE * (ends - begins);
 }
 
 /** Which tools for what, as `stint step pending` says it. */

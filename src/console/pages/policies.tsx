@@ -4,6 +4,7 @@ import { policySetView } from "../../cli/output/policy-set-view.ts";
 import type { Policy, PolicyFinding, PolicyFlip, PolicySet, ReplayProgress } from "../../gen/stint/v1/policies_pb.js";
 import { policies } from "../api/clients.ts";
 import { type Problem, problemOf } from "../api/problem.ts";
+import { brokerNow } from "../live/broker-time.ts";
 import { useLoaded } from "../live/use-live.ts";
 import { Lines } from "../parts/lines.tsx";
 import { Link } from "../parts/link.tsx";
@@ -63,7 +64,7 @@ export function PoliciesPage() {
           </section>
         )}
       </Shown>
-      <Playground onPut={loaded.reload} />
+      <Playground versions={loaded.data?.sets.map(({ version }) => version) ?? []} onPut={loaded.reload} />
       {activating !== undefined && (
         <Activate
           version={activating.version}
@@ -126,7 +127,7 @@ type Tried =
     }
   | { readonly kind: "put"; readonly version: number };
 
-function Playground({ onPut }: { readonly onPut: () => void }) {
+function Playground({ versions, onPut }: { readonly versions: readonly number[]; readonly onPut: () => void }) {
   const [text, setText] = useState("");
   const [isOnBaseline, setOnBaseline] = useState(true);
   const [since, setSince] = useState("1");
@@ -134,7 +135,7 @@ function Playground({ onPut }: { readonly onPut: () => void }) {
   const [problem, setProblem] = useState<Problem>();
   const [isUnderWay, setUnderWay] = useState(false);
 
-  async function attempt(act: () => Promise<Tried>): Promise<void> {
+  async function attempt(act: () => Promise<Tried | undefined>): Promise<void> {
     setUnderWay(true);
     setProblem(undefined);
     try {
@@ -146,6 +147,14 @@ function Playground({ onPut }: { readonly onPut: () => void }) {
     }
   }
 
+  /** A set as it is has the broker's own policies among its own. */
+  const edit = (version: number) =>
+    attempt(async () => {
+      const texts = (await policiesOf(version)).map((policy) => policy.text);
+      setText(`${texts.join("\n\n")}\n`);
+      setOnBaseline(false);
+      return undefined;
+    });
   const check = async (): Promise<Tried> => ({
     kind: "checked",
     findings: (await policies.check(parts(text, isOnBaseline))).findings,
@@ -159,7 +168,7 @@ function Playground({ onPut }: { readonly onPut: () => void }) {
     const flips: PolicyFlip[] = [];
     const findings: PolicyFinding[] = [];
     let progress: ReplayProgress | undefined;
-    const from = { seconds: BigInt(Math.floor(Date.now() / 1_000) - Math.round(Number(since) * 86_400)), nanos: 0 };
+    const from = { seconds: BigInt(Math.floor(brokerNow() / 1_000) - Math.round(Number(since) * 86_400)), nanos: 0 };
     for await (const { message } of policies.replay(parts(text, isOnBaseline, { since: from }))) {
       if (message.case === "flip") flips.push(message.value);
       else if (message.case === "finding") findings.push(message.value);
@@ -171,6 +180,13 @@ function Playground({ onPut }: { readonly onPut: () => void }) {
   return (
     <section aria-labelledby="playground">
       <h2 id="playground">Playground</h2>
+      <p class="buttons">
+        {versions.slice(0, 5).map((version) => (
+          <button type="button" key={version} disabled={isUnderWay} onClick={() => void edit(version)}>
+            Edit a copy of version {version}
+          </button>
+        ))}
+      </p>
       <label>
         Policies, in the language of Cedar
         <textarea rows={12} spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} />
@@ -269,18 +285,17 @@ async function* parts<More extends object>(text: string, baseline: boolean, more
   }
 }
 
+async function policiesOf(version: number, signal?: AbortSignal): Promise<readonly Policy[]> {
+  const all: Policy[] = [];
+  for await (const { part } of policies.get({ version }, signal === undefined ? {} : { signal })) {
+    if (part.case === "policy") all.push(part.value);
+  }
+  return all;
+}
+
 /** The policies of one version, with their text. */
 export function PolicySetPage({ version }: { readonly version: number }) {
-  const loaded = useLoaded(
-    async (signal) => {
-      const all: Policy[] = [];
-      for await (const { part } of policies.get({ version }, { signal }))
-        if (part.case === "policy") all.push(part.value);
-      return all;
-    },
-    [version],
-    { once: true },
-  );
+  const loaded = useLoaded((signal) => policiesOf(version, signal), [version], { once: true });
   return (
     <>
       <h1>Policies, version {version}</h1>

@@ -1,6 +1,7 @@
 import { eventView } from "../../cli/output/event-view.ts";
 import { type Issuance, type Step, StepState } from "../../gen/stint/v1/types_pb.js";
 import { history } from "../api/clients.ts";
+import { brokerNow } from "../live/broker-time.ts";
 import { useLoaded } from "../live/use-live.ts";
 import { Link } from "../parts/link.tsx";
 import { StateMark } from "../parts/state-mark.tsx";
@@ -79,7 +80,7 @@ const WIDTH = 1_000;
 
 /** A bar a step, from its opening to its end, with a tick for each credential. What it shows is in the list below it, too. */
 function Timeline({ steps, issuances }: { readonly steps: readonly Step[]; readonly issuances: readonly Issuance[] }) {
-  const now = Date.now();
+  const now = brokerNow();
   const begins = Math.min(...steps.map(({ openedAt }) => millisOf(openedAt) ?? now));
   const ends = Math.max(...steps.map((step) => endOf(step, now)));
   const at = (millis: number) => (ends === begins ? 0 : ((millis - begins) / (ends - begins)) * WIDTH);
@@ -134,8 +135,8 @@ function spokenOf(step: Step, credentials: number, now: number): string {
   return `${seconds} s, ${credentials} credential${credentials === 1 ? "" : "s"}`;
 }
 
-function endOf({ closedAt, state }: Step, now: number): number {
-  return millisOf(closedAt) ?? (state === StepState.OPEN || state === StepState.PENDING_APPROVAL ? now : now);
+function endOf({ closedAt }: Step, now: number): number {
+  return millisOf(closedAt) ?? now;
 }
 
 function millisOf(at: { readonly seconds: bigint; readonly nanos: number } | undefined): number | undefined {

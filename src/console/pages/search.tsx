@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { HISTORY_LISTS, type HistoryList } from "../../domain/history-filter.ts";
 import { type Problem, problemOf } from "../api/problem.ts";
+import { brokerNow } from "../live/broker-time.ts";
 import { useLive } from "../live/use-live.ts";
 import { Link } from "../parts/link.tsx";
 import { Save } from "../parts/save.tsx";
@@ -121,7 +122,7 @@ function Rows<Row>({
   const [problem, setProblem] = useState<Problem>();
   /** Whoever asks for what is new is taken to the top, where that is. */
   const [round, setRound] = useState(0);
-  const openedAt = useRef(Date.now());
+  const openedAt = useRef(brokerNow());
   const isAsking = useRef(false);
   const isGone = useRef(false);
   useEffect(
