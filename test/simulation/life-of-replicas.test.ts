@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { livesOf } from "./lives-of.ts";
+import type { EventOf } from "./events.ts";
+import { lived, livesOf } from "./lives-of.ts";
 import { sharedSchedules } from "./schedule.ts";
 
 // Goal: what holds of one broker (life-of-steps.test.ts) holds of two or three that share a log, whichever of them is asked: what left a
@@ -24,4 +25,30 @@ test("whatever happens at whichever broker, the promises hold", { timeout: 3_600
   for (const what of seen === undefined ? [] : HAPPENS) {
     expect(seen?.get(what) ?? 0, what).toBeGreaterThan(0);
   }
+});
+
+const OPEN = {
+  ...{ kind: "open", by: 1, agent: 0, run: 0, step: 0, grant: [0], audiences: [], executor: "fit", approvals: 0 },
+  ...{ attempt: undefined, under: undefined, token: undefined, requestId: undefined, principal: undefined },
+  ...{ expiresInSeconds: undefined, leaseSeconds: undefined, calls: undefined },
+  ...{ allowPartial: false, acceptPending: false },
+} as const satisfies EventOf<"open">;
+const ISSUE = {
+  ...{ kind: "issue", by: 1, step: 0, wanted: [0], uses: 0, calls: undefined, apart: false },
+} as const satisfies EventOf<"issue">;
+/** By somebody who may not ask about calls. */
+const CALL = {
+  ...{ kind: "call", by: 0, credential: 0, element: 0, times: 1, meanwhile: undefined, digest: undefined },
+  ...{ acceptPending: false, answer: undefined, again: 0 },
+} as const satisfies EventOf<"call">;
+
+test("a broker whose clock is off may refuse without a record of it", async () => {
+  await lived({
+    rounds: [[{ kind: "policies", set: 0 }], [OPEN], [ISSUE], [{ kind: "wall", seconds: 300 }], [CALL]],
+    ...{ delays: [], ledgerSigns: true, routes: [0] },
+    replicas: [
+      { machine: 0, offsetSeconds: 0 },
+      { machine: 0, offsetSeconds: 0 },
+    ],
+  });
 });

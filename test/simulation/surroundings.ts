@@ -1,3 +1,4 @@
+import { LIMITS } from "../../src/domain/limits.ts";
 import { USERS } from "./cast.ts";
 import { chosen } from "./choose.ts";
 import type { EventOf } from "./events.ts";
@@ -12,7 +13,7 @@ const FOLLOWERS = [
 
 /** What happens to the broker and around it: processes, clocks, faults. */
 export function surroundings(world: World) {
-  const { kernel, clock, faults, processes, replica, way, flags, model } = world;
+  const { kernel, clock, faults, processes, replica, way, model } = world;
 
   return {
     start: ({ user }: EventOf<"start">): void => void processes.push(kernel.start(USERS[user] ?? 1)),
@@ -24,10 +25,12 @@ export function surroundings(world: World) {
     },
     wall({ seconds }: EventOf<"wall">): void {
       clock.stepWall(clock.skewSeconds() === 0 ? seconds : -clock.skewSeconds());
+      // Where the ledger is shared, a broker whose clock is off records nothing.
+      if (way !== undefined) world.couldNotRecord ||= Math.abs(clock.skewSeconds()) > LIMITS.clockSkewSecondsMax;
     },
     ledger({ isUnavailable }: EventOf<"ledger">): void {
       faults.isLedgerUnavailable = isUnavailable;
-      world.flags.hadLedgerUnavailable ||= isUnavailable;
+      world.couldNotRecord ||= isUnavailable;
     },
     signer({ isUnavailable }: EventOf<"signer">): void {
       faults.isSignerUnavailable = isUnavailable;
@@ -54,7 +57,8 @@ export function surroundings(world: World) {
     way({ change }: EventOf<"way">): void {
       if (way === undefined) return;
       note(model, `way ${change}`);
-      flags.hadLedgerUnavailable = true;
+      // Also one that is told nothing and falls behind what is pruned: it records nothing until it starts again.
+      world.couldNotRecord = true;
       if (change === "cut" || change === "mended") way.isCut = change === "cut";
       else if (change === "deaf" || change === "hearing") way.isDeaf = change === "deaf";
       else way.unknown = change;

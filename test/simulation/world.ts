@@ -114,8 +114,6 @@ export async function createWorlds({ delays, ledgerSigns, replicas }: Manner) {
       isSteady: true,
       /** A change of an entry met a ledger that could not be written: its operator was told that it is not done. */
       isChangePending: false,
-      /** The ledger could not be written at some time. */
-      hadLedgerUnavailable: false,
     },
     /** Whether there is no broker any more that was asked in this life. */
     isOver: (life: number): boolean => !worlds.some((one) => one.isUp && one.lives === life),
@@ -251,6 +249,8 @@ export async function createWorlds({ delays, ledgerSigns, replicas }: Manner) {
       /** Of the world, but for what steps it. */
       clock: { ...clock, stepWall: ownClock.stepWall, skewSeconds: ownClock.skewSeconds },
       faults,
+      /** This broker could not write at some time what it had to record. */
+      couldNotRecord: false,
       places,
       /** The newest checkpoint that was looked at of each place. */
       seenCheckpoints: new Map<string, SeenCheckpoint>(),
