@@ -30,10 +30,9 @@ export type SharedLog = {
    * Renews the lease of this broker, which lapses by itself, by the database's clock.
    *
    * @param report - what this broker says of itself; the others are told where it is another than before.
-   * @returns all brokers that share the log.
    * @throws BrokerError NOT_SERVING when another broker has the name of this one; LEDGER_UNAVAILABLE
    */
-  beat(report: ReplicaReport): Promise<readonly Replica[]>;
+  beat(report: ReplicaReport): Promise<Beat>;
   /** All brokers that share the log, without renewing anything. Throws as `read` does. */
   replicas(): Promise<readonly Replica[]>;
   /** Called when somebody has appended, or may have. */
@@ -41,6 +40,14 @@ export type SharedLog = {
   /** Called when another broker has said something of itself, or may have. */
   onReported(listener: () => void): void;
   close(): Promise<void>;
+};
+
+/** What is found as a lease is renewed. */
+export type Beat = {
+  /** All brokers that share the log. */
+  readonly replicas: readonly Replica[];
+  /** The database's clock. */
+  readonly at: UnixMicros;
 };
 
 /** A turn in which nobody else appends. */

@@ -249,7 +249,7 @@ export function memoryLogDatabase(ports: {
         },
         cursorKey,
         beat: (report) =>
-          asked((): readonly Replica[] => {
+          asked(() => {
             const nowMs = clock.monotonicMs();
             const known = leases.get(own.name);
             if (known !== undefined && known.instance !== own.instance && nowMs - known.seenMs <= LEASE_MS) {
@@ -259,7 +259,7 @@ export function memoryLogDatabase(ports: {
             const isGap = known === undefined || nowMs - known.seenMs >= LEASE_MS;
             leases.set(own.name, { ...own, seenMs: nowMs, since: isGap ? clock.now() : known.since, report: said });
             if (said !== known?.report) tellOthers("reported");
-            return replicas();
+            return { replicas: replicas(), at: clock.now() };
           }),
         replicas: () => asked(replicas),
         onAppended: (listener) => void listeners.appended.push(listener),

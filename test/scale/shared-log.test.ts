@@ -91,7 +91,7 @@ function memoryLog() {
       forget: () => Promise.resolve(0),
     },
     cursorKey: new Uint8Array(32),
-    beat: () => Promise.resolve([]),
+    beat: () => Promise.resolve({ replicas: [], at: (Date.now() * 1_000) as UnixMicros }),
     replicas: () => Promise.resolve([]),
     onAppended: (listener) => void listeners.set(replica, listener),
     onReported: () => undefined,

@@ -1,6 +1,8 @@
 import { BrokerError } from "../../domain/errors.ts";
 import { type ReplicaReport, replicaReportFrom } from "../../domain/replica-report.ts";
+import type { UnixMicros } from "../../domain/time.ts";
 import type { Machine, Replica } from "../../ports/replicas.ts";
+import type { Beat } from "../../ports/shared-log.ts";
 import type { Session } from "./session.ts";
 
 /** Who one broker is among those that share the log. May be handed to another thread. */
@@ -11,6 +13,7 @@ export type OwnReplica = {
   readonly machine: Machine;
 };
 
+const MICROS_PER_MS = 1_000;
 const LEASE_MS = 10_000;
 /** Whoever was away for longer has not seen who else was there meanwhile. */
 const GAP_MS = 5_000;
@@ -47,7 +50,7 @@ type ReplicaRecord = {
 /** The lease of one broker, and the others' as it sees them. */
 export type Leases = {
   /** @throws BrokerError NOT_SERVING when another broker has the name of this one; LEDGER_UNAVAILABLE */
-  renew(session: Session, report: ReplicaReport): Promise<readonly Replica[]>;
+  renew(session: Session, report: ReplicaReport): Promise<Beat>;
   all(session: Session): Promise<readonly Replica[]>;
 };
 
@@ -62,17 +65,18 @@ export function createLeases({ name, instance, machine }: OwnReplica, own: strin
   let seenMs = 0;
   let told = "";
 
-  async function all(session: Session): Promise<readonly Replica[]> {
+  async function look(session: Session): Promise<Beat> {
     const { rows } = await session.query<ReplicaRecord>(ALL, []);
     const nowMs = rows[0]?.now_ms ?? 0;
     if (nowMs - seenMs > GAP_MS) watchingSinceMs = nowMs;
     seenMs = nowMs;
-    return rows.map((row) => ({
+    const replicas = rows.map((row) => ({
       name: row.name,
       machine: { bootId: row.boot_id, pidNamespace: row.pid_namespace },
       isAlive: nowMs - Math.max(row.seen_ms, watchingSinceMs) < LEASE_MS,
       report: replicaReportFrom(row.report),
     }));
+    return { replicas, at: Math.round(nowMs * MICROS_PER_MS) as UnixMicros };
   }
 
   return {
@@ -87,8 +91,8 @@ export function createLeases({ name, instance, machine }: OwnReplica, own: strin
         );
       }
       told = text;
-      return all(session);
+      return look(session);
     },
-    all,
+    all: async (session) => (await look(session)).replicas,
   };
 }

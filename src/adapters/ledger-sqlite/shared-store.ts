@@ -110,9 +110,11 @@ export async function openSharedStore(
   let ended: string | undefined;
   /** Why the log can't be appended to at this moment. */
   let failing: string | undefined;
+  /** Why nothing is recorded though the log can be reached, as the clocks were when they were compared last. */
+  let clockOff: string | undefined;
   let beatAtMs = monotonicMs();
   let report = NO_REPORT;
-  const replicas = await log.beat(report);
+  const { replicas } = await log.beat(report);
   const db = await openCopyOf();
   const store = openStore(db);
   const keeper = createLogKeeper(db, `${path}-wal`, mover);
@@ -198,14 +200,16 @@ export async function openSharedStore(
   }
 
   /** Instants of all replicas are in one log: whose clock is off records nothing. */
-  function checkClock({ at }: LogTurn): void {
+  function compareClock({ at }: Pick<LogTurn, "at">): void {
     const seconds = (wallMs() * MICROS_PER_MS - at) / MICROS_PER_SECOND;
-    if (Math.abs(seconds) <= LIMITS.clockSkewSecondsMax) return;
-    const side = seconds > 0 ? "ahead of" : "behind";
-    throw new BrokerError(
-      "LEDGER_UNAVAILABLE",
-      `this replica's clock is ${Math.abs(seconds).toFixed(0)} s ${side} the clock of the ledger's database`,
-    );
+    const by = `${Math.abs(seconds).toFixed(0)} s ${seconds > 0 ? "ahead of" : "behind"}`;
+    const isOff = Math.abs(seconds) > LIMITS.clockSkewSecondsMax;
+    clockOff = isOff ? `this replica's clock is ${by} the clock of the ledger's database` : undefined;
+  }
+
+  function checkClock(turn: LogTurn): void {
+    compareClock(turn);
+    if (clockOff !== undefined) throw new BrokerError("LEDGER_UNAVAILABLE", clockOff);
   }
 
   async function inTurn<Result>(work: (turn: LogTurn) => Promise<Result>): Promise<Result> {
@@ -302,7 +306,9 @@ export async function openSharedStore(
 
   async function beat(): Promise<void> {
     beatAtMs = monotonicMs();
-    watch.looked(await log.beat(report));
+    const found = await log.beat(report);
+    compareClock(found);
+    watch.looked(found.replicas);
   }
 
   /** A piece of work that does not wait behind itself. */
@@ -329,7 +335,8 @@ export async function openSharedStore(
   return {
     head: store.head,
     health() {
-      if (ended !== undefined || failing !== undefined) return unhealthy(ended ?? failing ?? "");
+      const reason = ended ?? failing ?? clockOff;
+      if (reason !== undefined) return unhealthy(reason);
       return isLow() ? unhealthy(REASONS.low) : HEALTHY;
     },
     disk: () => ({

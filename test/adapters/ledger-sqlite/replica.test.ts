@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { ports, worldOf } from "../../contract/ledger-world.ts";
 import { openMemoryReplica } from "../../memory/memory-replica.ts";
 import { memoryLogDatabase, openWay } from "../../memory/memory-shared-log.ts";
+import { turn } from "../../simulation/lives.ts";
 import { clockBeside } from "../../simulation/sites.ts";
 import { inDirectory } from "./ledger-directory.ts";
 
@@ -85,4 +86,25 @@ test("whose clock is off by more than it may be records nothing, and says by how
     clock.stepWall(4);
     const step = await b.open(agent);
     expect(await a.store.steps.step(step.stepId)).toMatchObject({ state: "OPEN" });
+  }));
+
+test("whose clock is off is not well for as long as it is off, whether or not anybody wants to record", () =>
+  withDeafReplica(async ({ a, b, clock }) => {
+    const agent = await a.agent();
+    const off = { writable: false, reasons: [expect.stringMatching(/clock is 300 s ahead of the clock/)] };
+    const wellAtEachLook = async () => {
+      const all = [];
+      for (let look = 0; look < 8; look += 1) {
+        clock.advance(500);
+        await turn();
+        all.push(b.store.health());
+      }
+      return all;
+    };
+    clock.stepWall(300);
+    expect((await wellAtEachLook()).at(-1)).toMatchObject(off);
+    await expect(b.open(agent)).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
+    for (const health of await wellAtEachLook()) expect(health).toMatchObject(off);
+    clock.stepWall(-300);
+    expect((await wellAtEachLook()).at(-1)).toEqual({ writable: true, reasons: [] });
   }));
