@@ -35,7 +35,7 @@ export type DueSteps = {
 
 /** The changes that open steps may not have been judged on yet. */
 export type Causes = {
-  /** A later change of the same key takes the place of the earlier one. */
+  /** A later change of the same key takes the place of the earlier one, whose steps it concerns too. */
   add(cause: Cause): void;
   isEmpty(): boolean;
   /** Begins to look for the steps that have to be judged for the changes there are now. */
@@ -50,6 +50,8 @@ export type Causes = {
 
 type Kept = {
   cause: Cause;
+  /** The cause's own, where it has some: they may become more. */
+  only: Set<string> | undefined;
   /** Ids of steps that were judged on the newest change. */
   readonly done: Set<string>;
   stepsJudged: number;
@@ -65,11 +67,15 @@ export function createCauses(): Causes {
     add(cause) {
       const before = kept.get(cause.key);
       if (before === undefined) {
+        const only = cause.only && new Set(cause.only);
         const counts = { stepsJudged: 0, stepsClosed: 0, isSettled: false };
-        kept.set(cause.key, { cause, done: new Set(), ...counts, settled: Promise.withResolvers() });
+        const settled = Promise.withResolvers<void>();
+        kept.set(cause.key, { cause: concerning(cause, only), only, done: new Set(), ...counts, settled });
         return;
       }
-      before.cause = before.cause.isRise === true ? { ...cause, isRise: true } : cause;
+      before.only = onlyOf(before, cause);
+      const next = concerning(cause, before.only);
+      before.cause = before.cause.isRise === true ? { ...next, isRise: true } : next;
       before.done.clear();
     },
     isEmpty: () => kept.size === 0,
@@ -108,6 +114,18 @@ export function createCauses(): Causes {
   };
 }
 
+/** The steps that wait still, and those that are named now: in one set that grows, since they may come by the thousand, one by one. */
+function onlyOf({ only, done }: Kept, { only: named }: Cause): Set<string> | undefined {
+  if (named === undefined || only === undefined) return undefined;
+  for (const stepId of done) only.delete(stepId);
+  for (const stepId of named) only.add(stepId);
+  return only;
+}
+
+function concerning({ only: _, ...cause }: Cause, only: ReadonlySet<string> | undefined): Cause {
+  return only === undefined ? cause : { ...cause, only };
+}
+
 function dueFor(changes: ReadonlyMap<CauseKey, Pick<Kept, "cause" | "done">>): DueSteps {
   const known = new Set([...changes.values()].map(({ cause }) => cause));
   const unsettled = new Set<Cause>();
@@ -144,10 +162,18 @@ function keysOf(step: Step): readonly CauseKey[] {
   return [...riskScopesOf(step.agent, factScopesOf(step)), "policies", "federation", "start", ...new Set(ofEntries)];
 }
 
-function isDue(step: Step, { cause: { sequence, isUnrecorded, only }, done }: Pick<Kept, "cause" | "done">): boolean {
-  const judgedThrough = step.judgedSequence ?? step.openedSequence;
-  const isBefore = judgedThrough < sequence || (isUnrecorded === true && judgedThrough === sequence);
-  return isBefore && !done.has(step.stepId) && (only === undefined || only.has(step.stepId));
+function isDue(step: Step, { cause, done }: Pick<Kept, "cause" | "done">): boolean {
+  const { only } = cause;
+  return isBehind(step, cause) && !done.has(step.stepId) && (only === undefined || only.has(step.stepId));
+}
+
+/** Whether nothing that was decided of a step takes account of a change. */
+export function isBehind(
+  { judgedSequence, openedSequence }: Pick<Step, "judgedSequence" | "openedSequence">,
+  { sequence, isUnrecorded }: Pick<Cause, "sequence" | "isUnrecorded">,
+): boolean {
+  const judgedThrough = judgedSequence ?? openedSequence;
+  return judgedThrough < sequence || (isUnrecorded === true && judgedThrough === sequence);
 }
 
 /** A rise of risk comes before all that is none, and the newest change first. */

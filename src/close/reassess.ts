@@ -3,16 +3,17 @@ import { BrokerError } from "../domain/errors.ts";
 import type { RecordedRisk } from "../domain/risk.ts";
 import { isRiskier, type RiskLevel, type RiskScope, riskScopesOf } from "../domain/risk.ts";
 import { factScopesOf } from "../domain/run-facts.ts";
-import { hasExpired } from "../domain/step.ts";
+import { hasExpired, type Step } from "../domain/step.ts";
 import { microsOf, type UnixSeconds } from "../domain/time.ts";
 import { type Charges, chargesAmong } from "../follow/charge.ts";
+import type { KeptSteps } from "../follow/step-directory.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { Committed, Following, InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { PolicyReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
-import { type Cause, type CauseKey, createCauses, type Due, type JudgedSoFar } from "./causes.ts";
+import { type Cause, type CauseKey, createCauses, type Due, isBehind, type JudgedSoFar } from "./causes.ts";
 
 /** Judges open steps anew whenever something changes that decides about them, and closes what is not permitted any more. */
 export type Reassessment = {
@@ -32,7 +33,8 @@ export type Reassessment = {
 
 export type ReassessPorts = Omit<JudgeStepsPorts, "clock"> & {
   readonly ledger: Pick<Ledger, "follow" | "perform">;
-  readonly stepDirectory: Pick<StepDirectory, "open"> & { readonly following: Pick<Following, "position" | "reached"> };
+  readonly stepDirectory: Pick<StepDirectory, "open"> &
+    Pick<KeptSteps, "onMoved"> & { readonly following: Pick<Following, "position" | "reached"> };
   /** What policies are in force is known up to the position of this follower. */
   readonly policiesFollowing: Pick<Following, "reached">;
   readonly entries: Pick<EntryDirectory, "byId">;
@@ -68,6 +70,8 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
   /** Each broker judges the steps that it keeps, so that each is judged once. */
   const ownOpen = () => stepDirectory.open().filter((step) => charge.of(step) !== "another's");
   const causes = createCauses();
+  /** The newest change that decides about steps; what was before this broker began may have been one. */
+  let newest: Pick<Cause, "sequence" | "isUnrecorded"> = { sequence: through, isUnrecorded: true };
   /** What was said last of each scope, as long as it has not lapsed. */
   const risks = new Map<RiskScope, { readonly level: RiskLevel; readonly lapse: Cancel }>();
   let hasNews = false;
@@ -79,9 +83,21 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
   let cancelRetry: Cancel = () => undefined;
 
   function changed(cause: Cause): void {
+    newest = cause;
+    judge(cause);
+  }
+
+  function judge(cause: Cause): void {
     causes.add(cause);
     hasNews = true;
     wake();
+  }
+
+  /** Has steps judged that may have waited for it at another broker. */
+  function judgeAnew(steps: readonly Step[]): void {
+    if (steps.length === 0) return;
+    const only = new Set(steps.map(({ stepId }) => stepId));
+    judge({ key: "start", sequence: following.position(), isUnrecorded: true, only });
   }
 
   function setRisk(scope: RiskScope, level: RiskLevel, expiresAt: UnixSeconds): void {
@@ -249,10 +265,11 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
   const following = ports.ledger.follow({ name: "judging", take }, through);
   // Steps of a broker that is gone may not have been judged on what changed while it seemed to be there.
   const stopCharges = charge.onChange((isConcerned) => {
-    const orphans = stepDirectory.open().filter((step) => isConcerned(step) && charge.of(step) === "orphan");
-    if (orphans.length === 0) return;
-    const only = new Set(orphans.map(({ stepId }) => stepId));
-    changed({ key: "start", sequence: following.position(), isUnrecorded: true, only });
+    judgeAnew(stepDirectory.open().filter((step) => isConcerned(step) && charge.of(step) === "orphan"));
+  });
+  // Nor those that are held here from now on, which that one judges no more.
+  const stopMoves = stepDirectory.onMoved((step) => {
+    if (charge.of(step) === "own" && isBehind(step, newest)) judgeAnew([step]);
   });
   wake();
 
@@ -278,6 +295,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
       isOver = true;
       following.end();
       stopCharges();
+      stopMoves();
       cancelRetry();
       for (const { lapse } of risks.values()) lapse();
     },

@@ -4,6 +4,7 @@ import {
   type IssuanceRecorded,
   type StepApproved,
   type StepClosed,
+  type StepHeld,
   type StepsJudged,
 } from "../domain/ledger-event.ts";
 import { alsoFor, type FactScope, factScopesOf, isOfPrincipal, isOfRun, reachedFrom } from "../domain/run-facts.ts";
@@ -12,11 +13,12 @@ import type { Committed } from "../ports/following.ts";
 
 /**
  * What an event makes of a step that is not closed, or was not until then. `pending`: it waits for approval from here on;
- * `approved`: it waited, and is open. `pinned`: the step's executable is known from here on; `judged`: what was decided of
- * the step takes account of more; `answered`: its close comes next. No message about a step tells of these three.
+ * `approved`: it waited, and is open. `moved`: another broker keeps it from here on. `pinned`: the step's executable is known
+ * from here on; `judged`: what was decided of the step takes account of more; `answered`: its close comes next. No message
+ * about a step tells of these last three.
  */
 export type StepChange = {
-  readonly kind: "opened" | "pending" | "approved" | "changed" | "pinned" | "judged" | "answered" | "closed";
+  readonly kind: "opened" | "pending" | "approved" | "changed" | "moved" | "pinned" | "judged" | "answered" | "closed";
   readonly step: Step;
 };
 
@@ -114,6 +116,11 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     return [{ kind, step: next }];
   }
 
+  function hold({ stepId, keeper = open.get(stepId)?.keeper }: StepHeld): readonly StepChange[] {
+    const kind = open.get(stepId)?.keeper === keeper ? "changed" : "moved";
+    return change(stepId, { held: true, ...(keeper === undefined ? {} : { keeper }) }, kind);
+  }
+
   function pin({ issuance: { subject }, executable }: IssuanceRecorded): readonly StepChange[] {
     if (executable === undefined || subject.kind !== "step") return [];
     const executor = open.get(subject.stepId)?.executor;
@@ -194,7 +201,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
           return change(event.stepId, { approval: { ...approval, answer: answerOf(event, false) } }, "answered");
         }
         case "step.held":
-          return change(event.stepId, { held: true, ...(event.keeper !== undefined && { keeper: event.keeper }) });
+          return hold(event);
         case "step.renewed":
           return change(event.stepId, { leaseExpiresAt: event.leaseExpiresAt });
         case "issuance.recorded":

@@ -1,5 +1,6 @@
 import { type ProcessIdentity, processFrom } from "../domain/process.ts";
 import { permits, type Step } from "../domain/step.ts";
+import type { Cancel } from "../ports/clock.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { ExecutorSteps } from "../ports/executor-steps.ts";
 import type { Committed, Following } from "../ports/following.ts";
@@ -21,6 +22,8 @@ export type KeptSteps = StepDirectory &
     readonly runs: RunReads;
     /** Takes up what is recorded of processes that can be seen from now on. */
     readonly appeared: (processes: readonly ProcessIdentity[]) => Promise<void>;
+    /** Calls with each step that another broker keeps from then on than before; ends with the returned function. */
+    onMoved(moved: (step: Step) => void): Cancel;
   };
 
 export type StepDirectoryPorts = StepProcessesPorts & {
@@ -56,12 +59,14 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
   }
   await appeared(ports.kinship.alive());
   const byStep = new Map<string, Listeners<[Step]>>();
+  const moved = createListeners<[Step]>(ports.failed);
 
   function tell({ kind, step }: StepChange): void {
     // Nothing is issued to whoever is to execute a step that waits for approval.
     if (kind === "closed") executors.remove(step);
     else if (permits(step.state)) executors.put(step);
     if (!SILENT.has(kind)) byStep.get(step.stepId)?.tell(step);
+    if (kind === "moved") moved.tell(step);
     if (kind === "opened" || kind === "pending") processes.opened(step);
     if (kind === "closed") processes.closed(step);
     if (kind === "closed") byStep.delete(step.stepId);
@@ -106,6 +111,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
     holds: processes.holds,
     runs,
     appeared,
+    onMoved: moved.onChange,
     // While the kept steps must not be relied on, the ledger itself is asked, so that nothing has to be refused.
     byId: async (stepId) =>
       (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),

@@ -73,3 +73,21 @@ test("what changes while steps are looked at is not settled by that look, also w
   causes.settle(5, due);
   expect(dueOf(causes, [{ ...PLAIN, judgedSequence: 5 }])).toEqual(["plain"]);
 });
+
+test("steps that are named one after the other are all judged, and those that were judged in between are not again", () => {
+  const causes = createCauses();
+  const steps = ["one", "two", "three"].map((stepId) => stepOf(stepId));
+  const named = (...stepIds: string[]): Cause => ({ key: "start", sequence: 2, only: new Set(stepIds) });
+  causes.add(named("one"));
+  const due = causes.lookForDue();
+  due.look(steps);
+  causes.judged(due.inOrder(), 0);
+  expect(due.inOrder().map(({ step }) => step.stepId)).toEqual(["one"]);
+  causes.add(named("two"));
+  causes.add(named("three"));
+  expect(dueOf(causes, steps)).toEqual(["two", "three"]);
+  const every = { key: "start", sequence: 2 } as const;
+  causes.add(every);
+  causes.add(named("one"));
+  expect(dueOf(causes, steps)).toEqual(["one", "two", "three"]);
+});

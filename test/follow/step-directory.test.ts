@@ -42,6 +42,21 @@ describe("a step", () => {
     expect(kept?.held).toBe(true);
   });
 
+  test("that is held at another broker than before is told of as that one's, once, and no other is", async () => {
+    const told: Step[] = [];
+    directory.onMoved((step) => void told.push(step));
+    const hold = async ({ stepId }: Step, keeper: string) =>
+      done(await world.ledger.perform({ act: "hold-step", stepId, keeper, now: world.clock.now() }));
+    const step = await world.open(agent, { ...ANY, keeper: "a" });
+    await hold(step, "a");
+    await hold(await world.open(agent, { ...ANY, keeper: "b" }), "b");
+    expect(told).toEqual([]);
+    await hold(step, "b");
+    await hold(step, "b");
+    expect(told).toEqual([await world.step(step.stepId)]);
+    expect(told).toMatchObject([{ keeper: "b", held: true }]);
+  });
+
   test("has its executable from the first issuance on", async () => {
     const step = await world.open(agent, by(31));
     const act = world.issueAct([world.record(step)], { entryId: agent.entryId, executable: "/bin/agent" });

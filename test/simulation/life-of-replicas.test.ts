@@ -27,6 +27,13 @@ test("whatever happens at whichever broker, the promises hold", { timeout: 3_600
   }
 });
 
+/** Two brokers of one machine that answer at once. */
+const TWO = {
+  ...{ delays: [], ledgerSigns: true },
+  replicas: [0, 0].map((machine) => ({ machine, offsetSeconds: 0 })),
+};
+/** The set of policies that permits nothing to others than the first agent. */
+const OF_ANOTHER_AGENT = 3;
 const OPEN = {
   ...{ kind: "open", by: 1, agent: 0, run: 0, step: 0, grant: [0], audiences: [], executor: "fit", approvals: 0 },
   ...{ attempt: undefined, under: undefined, token: undefined, requestId: undefined, principal: undefined },
@@ -45,10 +52,21 @@ const CALL = {
 test("a broker whose clock is off may refuse without a record of it", async () => {
   await lived({
     rounds: [[{ kind: "policies", set: 0 }], [OPEN], [ISSUE], [{ kind: "wall", seconds: 300 }], [CALL]],
-    ...{ delays: [], ledgerSigns: true, routes: [0] },
-    replicas: [
-      { machine: 0, offsetSeconds: 0 },
-      { machine: 0, offsetSeconds: 0 },
+    ...{ ...TWO, routes: [0] },
+  });
+});
+
+test("what a broker had not judged yet as another took the step over is judged by that one", async () => {
+  await lived({
+    rounds: [
+      [
+        { ...OPEN, agent: 1 },
+        { kind: "engine", state: "failing" },
+      ],
+      [{ kind: "policies", set: OF_ANOTHER_AGENT }],
+      [{ kind: "hold", by: 1, step: 0 }],
+      [{ kind: "advance", ms: 1_000 }],
     ],
+    ...{ ...TWO, routes: [0, 0, 1, 1, 1] },
   });
 });
