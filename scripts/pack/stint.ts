@@ -10,7 +10,7 @@ import { readManifest, writeManifest } from "./manifest.ts";
  */
 export async function packStint(root: string, folder: string): Promise<readonly string[]> {
   const installed = await bundlePrograms(root, folder);
-  for (const name of ["migrations", "policies", "proto", "README.md", "LICENSE"]) {
+  for (const name of ["frameworks", "migrations", "policies", "proto", "README.md", "LICENSE"]) {
     const filter = (file: string) => !file.endsWith(".binpb");
     cpSync(resolve(root, name), resolve(folder, name), { recursive: true, filter });
   }

@@ -88,6 +88,11 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
     load: async () => (await import("./commands/explain.ts")).addExplain,
   },
   {
+    name: "report",
+    description: "evidence for auditors: what Stint does for the controls of a framework, and what the ledger shows",
+    load: async () => (await import("./commands/report.ts")).addReport,
+  },
+  {
     name: "tool",
     description: "tools as servers show them, and which definition of each is pinned",
     load: async () => (await import("./commands/tool.ts")).addTool,

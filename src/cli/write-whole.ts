@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
@@ -7,7 +7,27 @@ import { basename, dirname, join } from "node:path";
  *
  * @throws the error of Node.js; nothing is left behind then
  */
-export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+export function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  return writeUnder(path, content, (unfinished) => rename(unfinished, path));
+}
+
+/**
+ * Writes a file for this user alone, where there is none: nothing is written over, whoever made it and however late.
+ *
+ * @throws the error of Node.js, `EEXIST` where there is one; nothing is left behind then
+ */
+export function writeNew(path: string, content: string | Uint8Array): Promise<void> {
+  return writeUnder(path, content, async (unfinished) => {
+    await link(unfinished, path);
+    await rm(unfinished);
+  });
+}
+
+async function writeUnder(
+  path: string,
+  content: string | Uint8Array,
+  give: (unfinished: string) => Promise<void>,
+): Promise<void> {
   const unfinished = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}`);
   try {
     const file = await open(unfinished, "wx", 0o600);
@@ -16,7 +36,7 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
     } finally {
       await file.close();
     }
-    await rename(unfinished, path);
+    await give(unfinished);
   } catch (thrown) {
     await rm(unfinished, { force: true });
     throw thrown;

@@ -1,0 +1,78 @@
+import type { CountRowsResponse, History } from "../../gen/stint/v1/history_pb.js";
+import type { ClientOf } from "../../wire/client.ts";
+import { historyFieldMessageOf, historyListMessageOf } from "../../wire/history-message.ts";
+import { figureCommand, type Period } from "./figure-command.ts";
+import { FIGURES, type Figure, type FigureName } from "./figures.ts";
+import { filterOf, livingAt } from "./history-question.ts";
+import type { ReportedFigure } from "./report.ts";
+
+type Counting = Pick<ClientOf<typeof History>, "countRows">;
+
+/** Groups of one figure that a report shows: as many as its command does. */
+const GROUPS = 20;
+/** More than there are types of events. */
+const TYPES_MAX = 500;
+
+/**
+ * Counts, one figure after the other, so that the broker's other readers have their turn. What events are counted of by their type is
+ * asked in one: the events of a long period are looked through once, and not once for each type.
+ *
+ * @param counted - is told how many are done.
+ * @throws CallError
+ */
+export async function countFigures(
+  history: Counting,
+  names: readonly FigureName[],
+  period: Period,
+  counted: (done: number) => void,
+): Promise<readonly ReportedFigure[]> {
+  const figures: ReportedFigure[] = [];
+  let byType: ReadonlyMap<string, number> | undefined;
+  for (const name of names) {
+    const figure: Figure = FIGURES[name];
+    const type = onlyTypeOf(figure);
+    if (type === undefined) figures.push(figureOf(name, figure, period, await counts(history, figure, period, GROUPS)));
+    else {
+      byType ??= countsByType(await counts(history, FIGURES.everything, period, TYPES_MAX));
+      figures.push({ ...headOf(name, figure, period), count: byType.get(type) ?? 0 });
+    }
+    counted(figures.length);
+  }
+  return figures;
+}
+
+/** The type, of a figure that counts the events of one type and nothing else. */
+function onlyTypeOf({ list, where, groupBy }: Figure): string | undefined {
+  const isOnly = list === "events" && groupBy === undefined && Object.keys(where).length === 1;
+  return isOnly ? where.type : undefined;
+}
+
+function countsByType({ groups }: CountRowsResponse): ReadonlyMap<string, number> {
+  return new Map(groups.map(({ value = "", count }) => [value, Number(count)]));
+}
+
+function counts(history: Counting, figure: Figure, period: Period, top: number): Promise<CountRowsResponse> {
+  const { list, where, groupBy, liveAtEnd } = figure;
+  return history.countRows({
+    list: historyListMessageOf(list),
+    filter: liveAtEnd === true ? livingAt(where, period.until) : filterOf(where, period),
+    top,
+    ...(groupBy === undefined ? {} : { groupBy: historyFieldMessageOf(groupBy) }),
+  });
+}
+
+function headOf(id: FigureName, figure: Figure, period: Period) {
+  const { title, mayChange = false } = figure;
+  return { id, title, command: figureCommand(figure, period), may_change: mayChange };
+}
+
+function figureOf(id: FigureName, figure: Figure, period: Period, answer: CountRowsResponse): ReportedFigure {
+  const counted = { ...headOf(id, figure, period), count: Number(answer.count) };
+  if (figure.groupBy === undefined) return counted;
+  return {
+    ...counted,
+    groups: answer.groups.map(({ value = null, count }) => ({ value, count: Number(count) })),
+    groups_left_out: answer.groupsLeftOut,
+    count_left_out: Number(answer.countLeftOut),
+  };
+}

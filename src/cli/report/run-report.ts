@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { EXIT, Failure, usageFailure } from "../failure.ts";
+import { escapeControls } from "../output/show-controls.ts";
+import type { Session } from "../session.ts";
+import { writeNew } from "../write-whole.ts";
+import type { FrameworkName, ReportFormat } from "./framework-names.ts";
+import { makeReport } from "./make-report.ts";
+import { readFramework } from "./read-framework.ts";
+import type { Report } from "./report.ts";
+
+type Wanted = {
+  readonly framework: FrameworkName;
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly until?: number;
+  readonly format: ReportFormat;
+  readonly out: string;
+};
+
+const MS_PER_SECOND = 1_000;
+
+/**
+ * Makes a report and writes it: all of it, or nothing.
+ *
+ * @throws Failure, CallError
+ */
+export async function runReport(session: Session, { framework, format, out, ...wanted }: Wanted): Promise<void> {
+  const { since } = wanted;
+  // A whole second that is over: what is recorded while the report is made is not in the period.
+  const until = wanted.until ?? Math.floor(session.context.now() / MS_PER_SECOND) * MS_PER_SECOND;
+  if (until <= since) throw usageFailure("the period ends before it begins: --until has to be later than --since");
+  if (out !== "-" && existsSync(out)) throw usageFailure(thereAlready(out));
+  const report = await makeReport(session, await readFramework(framework), { since, until });
+  const written = await WRITERS[format](report);
+  if (out === "-") await write(session, written);
+  else await keep(out, written);
+}
+
+const WRITERS: Readonly<Record<ReportFormat, (report: Report) => Promise<string | Uint8Array>>> = {
+  json: async (report) => `${escapeControls(JSON.stringify(report, undefined, 2))}\n`,
+  html: async (report) => (await import("./html-report.ts")).htmlReport(report),
+};
+
+/** @throws Failure */
+async function keep(out: string, written: string | Uint8Array): Promise<void> {
+  try {
+    await writeNew(out, written);
+  } catch (thrown) {
+    const { code = "unknown" } = thrown as NodeJS.ErrnoException;
+    if (code === "EEXIST") throw usageFailure(thereAlready(out));
+    throw new Failure(`${out}: can't be written (${code})`, EXIT.refused, { cause: thrown });
+  }
+}
+
+function thereAlready(out: string): string {
+  return `${out} is there already, and is not written over`;
+}
+
+async function write({ context: { out } }: Session, written: string | Uint8Array): Promise<void> {
+  if (!out.write(written)) await once(out, "drain");
+}
