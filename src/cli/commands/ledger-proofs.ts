@@ -12,8 +12,8 @@ import { readInput } from "../read-input.ts";
 import { acting, type Session } from "../session.ts";
 import { writeWhole } from "../write-whole.ts";
 
-/** A receipt is an event of at most 64 KiB, in base64, and a few hashes. */
-const FILE_BYTES_MAX = 256 * 1024;
+/** Of what comes by standard input: a report has some twenty receipts, of which each has an event of at most 64 KiB, twice or three times. */
+const FILE_BYTES_MAX = 8 * 1024 * 1024;
 
 type ProveOptions = {
   readonly jti?: string;
@@ -65,7 +65,9 @@ export function addLedgerProofs(ledger: Command, context: Context): void {
 
   ledger
     .command("check")
-    .description("checks a receipt, a checkpoint or a proof of consistency, without a broker: by the key alone")
+    .description(
+      "checks a receipt, a checkpoint, a proof of consistency or a report, without a broker: by the key alone",
+    )
     .argument("<file>", "a dash: standard input")
     .requiredOption("--key <key>", "of the ledger's checkpoints: stint ledger key", keyFlag)
     .option("--witness <key>", "of a witness that has to have signed too; may be repeated", witnessFlag)
@@ -73,10 +75,22 @@ export function addLedgerProofs(ledger: Command, context: Context): void {
     .action(
       acting(context, async (session, { key, witness = [], since }: CheckOptions, file: string) => {
         const earlier = since === undefined ? undefined : await textOf(since, session.context);
-        const checked = checkFile(await textOf(file, session.context), { log: key, witnesses: witness }, earlier);
-        await session.print.one(checkedView, checked);
+        const text = await textOf(file, session.context);
+        const keys = { log: key, witnesses: witness };
+        if (!isReport(text)) {
+          await session.print.one(checkedView, checkFile(text, keys, earlier));
+          return;
+        }
+        // Loaded where it is run: nothing else that is checked takes what a report is made of.
+        const { checkedReportView, checkReport } = await import("../report/check-report.ts");
+        await session.print.one(checkedReportView, checkReport(text, keys));
       }),
     );
+}
+
+/** Nothing else that a ledger gives out begins so. */
+function isReport(text: string): boolean {
+  return text.startsWith("<!doctype html>") || text.startsWith("{");
 }
 
 async function proveAndWrite(session: Session, options: ProveOptions): Promise<void> {

@@ -3,6 +3,7 @@ import { escapeControls } from "../output/show-controls.ts";
 import { type Html, html, lines } from "./html.ts";
 import { REPORT_STYLE } from "./html-style.ts";
 import type { Report, ReportedClaim, ReportedControl, ReportedExample, ReportedFigure } from "./report.ts";
+import { reportDigest, reportJson } from "./report-json.ts";
 import * as words from "./report-words.ts";
 
 /**
@@ -51,7 +52,10 @@ ${report.examples.map(exampleSection)}
 <pre tabindex="0" class="checkpoint">${lines(report.ledger.checkpoint)}</pre>
 <p>${words.VERIFIER_KEY}</p>
 <pre tabindex="0">${lines(report.ledger.verifier_key)}</pre>
-</main>
+<h2 id="data">Data</h2>
+<p>${words.DATA}</p>
+<p>SHA-256 of the data: <code>${reportDigest(report)}</code></p>
+${{ markup: DATA_BEGIN }}${lines(reportJson(report))}${{ markup: DATA_END }}
 </body>
 </html>
 `;
@@ -60,6 +64,9 @@ ${report.examples.map(exampleSection)}
 
 /** How the file begins. */
 export const HTML_HEAD = "<!doctype html>\n";
+/** Between these the page has all that it shows as JSON, which `stint ledger check` reads. */
+export const DATA_BEGIN = '<pre tabindex="0" class="data">';
+export const DATA_END = "</pre>\n</main>";
 
 /** Nothing may be loaded, sent or run; of styles this one alone. */
 function contentPolicy(): string {
@@ -141,10 +148,10 @@ function exampleSection(example: ReportedExample): Html {
   const { sequence, event, proof } = example;
   return html`<section aria-labelledby="example-${id}">
 <h3 id="example-${id}">${title}</h3>
-<p>Event <span class="sequence" data-of="${id}">${sequence}</span> of the ledger:</p>
-<pre tabindex="0" class="event" data-of="${id}">${lines(escapeControls(JSON.stringify(event, undefined, 2)))}</pre>
+<p>Event <span class="sequence">${sequence}</span> of the ledger:</p>
+<pre tabindex="0" class="event">${lines(escapeControls(JSON.stringify(event, undefined, 2)))}</pre>
 <p>Its proof, by itself for <code>stint ledger check</code>:</p>
-<pre tabindex="0" class="proof" data-of="${id}">${lines(proof)}</pre>
+<pre tabindex="0" class="proof">${lines(proof)}</pre>
 </section>
 `;
 }

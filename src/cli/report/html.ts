@@ -36,3 +36,11 @@ type Escaped = keyof typeof REFERENCES;
 function escapeText(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => REFERENCES[character as Escaped]);
 }
+
+/** The text that such markup shows. */
+export function textOfMarkup(markup: string): string {
+  return Object.entries(REFERENCES).reduceRight(
+    (text, [character, reference]) => text.replaceAll(reference, character),
+    markup,
+  );
+}

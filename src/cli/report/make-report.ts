@@ -12,6 +12,7 @@ import type { ExampleName, FigureName } from "./figures.ts";
 import type { Claim, Framework } from "./framework.ts";
 import { proveExamples } from "./prove-examples.ts";
 import { REPORT_SCHEMA, type Report } from "./report.ts";
+import { madeBy } from "./report-words.ts";
 import { reservationsOf } from "./reservations.ts";
 
 /** Told of every period: whether the ledger is whole, and was put back, is what a reader asks first. */
@@ -41,7 +42,7 @@ export async function makeReport(session: Session, framework: Framework, period:
     return {
       schema: REPORT_SCHEMA,
       made_at: instantText(session.context.now()),
-      made_by: `stint ${readVersion()}`,
+      made_by: madeBy(readVersion()),
       trust_domain: ledgerOfOrigin(checkpointOriginOf(checkpoint))?.trustDomain ?? "",
       period: { since: instantText(period.since), until: instantText(period.until) },
       framework: aboutFramework(framework),

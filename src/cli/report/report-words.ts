@@ -14,7 +14,7 @@ export function factsOf(report: Report): readonly (readonly [term: string, said:
   const kept = Object.entries(ledger.kept_for).map(([name, seconds]) => `${name} ${seconds / SECONDS_PER_DAY} days`);
   return [
     ["Trust domain", report.trust_domain],
-    ["Framework", `${framework.name} ${framework.version}, ${framework.date}`],
+    ["Framework", `${framework.name} ${framework.version}, ${framework.date} (${framework.id})`],
     ["Source", framework.source],
     ["Mapping reviewed", framework.reviewed],
     ["Period", `from ${report.period.since} on, and before ${report.period.until}`],
@@ -45,8 +45,15 @@ export const EXAMPLES =
 export const CHECKPOINT =
   "The newest signed one when the figures were counted. Keep it: later the ledger can prove that it continues it.";
 export const VERIFIER_KEY = "The key that the broker gave. Compare it with the one that you have from the operator:";
+export const DATA =
+  "All that this page shows, as JSON. Whoever checks the page has it made anew of these data, and compares. The digest names what the report says, in whatever format: ask whoever made it for theirs.";
 export const MAY_CHANGE =
   "This number may be another when it is asked for again: what is open yet will come out somehow.";
+
+/** Which program made a report: one of another version may show the same data otherwise. */
+export function madeBy(version: string): string {
+  return `stint ${version}`;
+}
 
 export function does(claims: number): string {
   return claims === 0 ? "nothing" : claims === 1 ? "one thing" : `${claims} things`;

@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
-import { escapeControls } from "../output/show-controls.ts";
 import type { Session } from "../session.ts";
 import { writeNew } from "../write-whole.ts";
 import type { FrameworkName, ReportFormat } from "./framework-names.ts";
 import { makeReport } from "./make-report.ts";
 import { readFramework } from "./read-framework.ts";
 import type { Report } from "./report.ts";
+import { reportDigest, reportJson } from "./report-json.ts";
 
 type Wanted = {
   readonly framework: FrameworkName;
@@ -35,10 +35,11 @@ export async function runReport(session: Session, { framework, format, out, ...w
   const written = await WRITERS[format](report);
   if (out === "-") await write(session, written);
   else await keep(out, written);
+  session.note(`SHA-256 of what the report says: ${reportDigest(report)}`);
 }
 
 const WRITERS: Readonly<Record<ReportFormat, (report: Report) => Promise<string | Uint8Array>>> = {
-  json: async (report) => `${escapeControls(JSON.stringify(report, undefined, 2))}\n`,
+  json: async (report) => `${reportJson(report)}\n`,
   html: async (report) => (await import("./html-report.ts")).htmlReport(report),
 };
 
