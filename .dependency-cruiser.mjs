@@ -61,7 +61,7 @@ const rooms = {
   },
   // PKCS #12 is written for a program that runs beside the command line, and read for the daemon. Policies are validated and
   // tested where they are written, without a broker, by the engine that will decide by them; what it is asked is a port. What
-  // the ledger proves is checked where no broker is.
+  // the ledger proves is checked where no broker is. Reports are written as files of a format.
   cli: {
     rooms: [
       "sdk",
@@ -73,6 +73,7 @@ const rooms = {
       "ports",
       "verify",
       "adapters/parquet-hyparquet",
+      "adapters/pdf-pdfkit",
       "adapters/pkcs12-forge",
       "adapters/policy-cedar",
     ],
@@ -117,6 +118,7 @@ const adapters = {
   "log-pino": ["pino"],
   "metrics-prom": ["prom-client"],
   "parquet-hyparquet": ["hyparquet-writer"],
+  "pdf-pdfkit": ["pdfkit"],
   "pkcs12-forge": ["node-forge"],
   "policy-cedar": ["@cedar-policy/cedar-wasm"],
   "sign-in-oidc": ["oauth4webapi"],

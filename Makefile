@@ -175,6 +175,10 @@ bench: install ## how fast it is on this machine; needs go; BASE=<commit> compar
 bench-history: install ## what a page of history costs as a ledger grows, up to EVENTS=1000000
 	@node scripts/bench/paging.ts $(if $(EVENTS),--events '$(EVENTS)')
 
+.PHONY: bench-report
+bench-report: install ## what a report of a whole ledger takes, of EVENTS=1000000 and a hundredth of it
+	@node scripts/bench/reports.ts $(if $(EVENTS),--events '$(EVENTS)')
+
 .PHONY: bench-pruning
 bench-pruning: install ## what a snapshot and a pruning take, whom they keep waiting, and what they give back, of EVENTS=300000
 	@node scripts/bench/pruning.ts $(if $(EVENTS),--events '$(EVENTS)')

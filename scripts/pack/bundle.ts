@@ -1,6 +1,6 @@
 import { globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, sep } from "node:path";
-import { type OutputChunk, rolldown } from "rolldown";
+import { type OutputChunk, type Plugin, rolldown } from "rolldown";
 import { build } from "vite";
 
 /** Where programs and threads lie in the package: three folders deep, as all of `src` that looks for a file of the package by its own place. */
@@ -21,6 +21,9 @@ const LICENSES: ReadonlySet<string> = new Set([
   "0BSD",
   "Unlicense",
 ]);
+
+/** Of packages whose manifest names no license, what the file that comes with them says. */
+const LICENSE_IN_FILE: ReadonlyMap<string, string> = new Map([["png-js", "MIT"]]);
 
 /**
  * Writes the programs into a package, and whose code is in them. A program that is made of a thousand files takes most of its start to
@@ -54,6 +57,7 @@ export async function writePrograms(root: string, directory: string): Promise<re
     // A thread is started by a URL beside the module that starts it: all of them are in one folder, under their own names.
     input: Object.fromEntries(programs.map((path) => [basename(path, ".ts"), join(source, path)])),
     external: [...INSTALLED, ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
+    plugins: [fontsOfPdfkit()],
   });
   const { output } = await bundle.write({
     dir: directory,
@@ -79,6 +83,29 @@ export async function writeConsole(root: string, directory = join(root, CONSOLE)
   return outputs.flatMap((file) => (file.type === "chunk" ? file.moduleIds : []));
 }
 
+/**
+ * pdfkit asks for its fonts by a `require` that it makes itself, which no bundler follows: without this a PDF fails where its first text is
+ * written.
+ *
+ * @throws Error where a later pdfkit asks in another way
+ */
+function fontsOfPdfkit(): Plugin {
+  return {
+    name: "fonts-of-pdfkit",
+    transform: {
+      filter: { id: /\/pdfkit\.node\.mjs$/ },
+      handler(code) {
+        const asked = [
+          ...new Set([...code.matchAll(/require\$1\('#standard-fonts\/(\w+)'\)/g)].map(([, name]) => name)),
+        ];
+        if (asked.length === 0) throw new Error("pdfkit does not ask for its fonts as it did: see fontsOfPdfkit");
+        const imports = asked.map((name) => `import font${name} from "pdfkit/standard-fonts/${name}";`);
+        return `${imports.join("")}${code.replaceAll(/require\$1\('#standard-fonts\/(\w+)'\)/g, "font$1")}`;
+      },
+    },
+  };
+}
+
 /** The folder of the package that a module is of; none for ours. */
 function packageOf(module: string): readonly string[] {
   const [, inner] = module.replace(/^\0/, "").split(/(?<=.*node_modules\/)(?!.*node_modules\/)/s);
@@ -91,7 +118,8 @@ function packageOf(module: string): readonly string[] {
 function noticesOf(folders: ReadonlySet<string>): string {
   const notices = [...folders].map((folder) => {
     type Manifest = { readonly name: string; readonly version: string; readonly license?: string };
-    const { name, version, license = "" } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+    const { name, version, license = LICENSE_IN_FILE.get(manifest.name) ?? "" } = manifest;
     if (!isKnown(license)) throw new Error(`${name} ${version} comes under "${license}"`);
     const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file));
     const texts = files.map((file) => readFileSync(join(folder, file), "utf8").trim());

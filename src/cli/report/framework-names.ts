@@ -10,5 +10,5 @@ export const FRAMEWORK_NAMES = [
 ] as const;
 export type FrameworkName = (typeof FRAMEWORK_NAMES)[number];
 
-export const REPORT_FORMATS = ["html", "json"] as const;
+export const REPORT_FORMATS = ["html", "json", "pdf"] as const;
 export type ReportFormat = (typeof REPORT_FORMATS)[number];

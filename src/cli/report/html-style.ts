@@ -18,6 +18,7 @@ a:focus-visible, pre:focus-visible, .wide:focus-visible { outline: 3px solid var
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: 0.25rem 1rem; }
 dt { color: var(--quiet); }
 dd { margin: 0; }
+@media (max-width: 34rem) { dl { display: block; } dd { margin: 0 0 0.5rem; } }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; min-width: 20rem; }
 caption { text-align: left; font-weight: 600; }
@@ -25,7 +26,7 @@ th, td { border: 1px solid var(--line); padding: 0.3rem 0.6rem; text-align: left
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 code, pre { font-family: ui-monospace, monospace; font-size: 0.875rem; }
 pre { overflow-x: auto; padding: 0.75rem; border: 1px solid var(--line); background: var(--shade); direction: ltr; unicode-bidi: isolate; white-space: pre-wrap; overflow-wrap: anywhere; }
-.nothing, .note { padding-left: 0.75rem; border-left: 4px solid var(--line); }
+.note { padding-left: 0.75rem; border-left: 4px solid var(--line); }
 .quiet { color: var(--quiet); }
 @media print {
   :root { --ink: #000000; --quiet: #333333; --paper: #ffffff; --shade: #ffffff; --link: #000000; }

@@ -27,14 +27,12 @@ const SECONDS_PER_DAY = 86_400;
 
 export const READING: readonly string[] = [
   "For each control: what Stint does for it, what the ledger shows for the period, and what Stint does not cover. It is no statement of conformity: most of every framework is for people and other systems, and is listed here as not covered.",
-  "A figure is what the broker answered when this report was made. With each stands the command that gives it: whoever has the role of a viewer runs it and compares. That the ledger which it counts was not rewritten is for `stint ledger verify`, and for a proof of consistency with an earlier checkpoint.",
+  "A figure is what the broker answered when this report was made. With each stands the command that gives it: whoever has the role of a viewer runs it and compares. That the ledger which it counts was not rewritten is for stint ledger verify, and for a proof of consistency with an earlier checkpoint.",
   "Examples are proved: the bytes of the event, its place, and a signed checkpoint of the tree. Check them without the broker, by the ledger's key, which is to be had from the operator by a way that you trust and not from this file. What stands in this file beside the proven events is proved by nothing.",
   "What Stint promises, against whom, and by which tests it is shown, is in docs/security.md, in whose words promises are named here.",
 ];
 
-export function checkCommands({ ledger }: Report): string {
-  return `stint ledger check <this file> --key ${ledger.verifier_key}\nstint ledger verify`;
-}
+export const CHECK_COMMANDS = "stint ledger check <this file> --key <key from the operator>\nstint ledger verify";
 
 export const NOTHING = "Stint does nothing for this.";
 export const NO_OTHERS = "There are none: every control is above.";

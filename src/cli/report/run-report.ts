@@ -41,6 +41,8 @@ export async function runReport(session: Session, { framework, format, out, ...w
 const WRITERS: Readonly<Record<ReportFormat, (report: Report) => Promise<string | Uint8Array>>> = {
   json: async (report) => `${reportJson(report)}\n`,
   html: async (report) => (await import("./html-report.ts")).htmlReport(report),
+  // Loaded where it is asked for: it takes a library that nothing else needs.
+  pdf: async (report) => (await import("./pdf-report.ts")).pdfReport(report),
 };
 
 /** @throws Failure */
