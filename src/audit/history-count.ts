@@ -1,5 +1,5 @@
 import { BrokerError } from "../domain/errors.ts";
-import type { HistoryField, HistoryList } from "../domain/history-filter.ts";
+import { type HistoryField, type HistoryList, hasSeveral } from "../domain/history-filter.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { HistoryFilter, HistoryGroup, HistoryReads } from "../ports/ledger-reads.ts";
 import { type Slices, sequencesOf, slicesOf, spanOf } from "./history-page.ts";
@@ -35,8 +35,7 @@ export async function countHistory(
   for (const span of await spansOf(list, filter, history, slices)) {
     for (const group of await history.count(list, { ...filter, ...span }, groupBy)) {
       counts.set(group.value, (counts.get(group.value) ?? 0) + group.count);
-      // A row with several values is in several groups, so that their sum is not the count.
-      if (groupBy === undefined) count += group.count;
+      count += group.count;
     }
     if (counts.size > GROUPS_MAX) {
       throw new BrokerError(
@@ -48,9 +47,10 @@ export async function countHistory(
   if (groupBy === undefined) return { count, groups: [], groupsLeftOut: 0, countLeftOut: 0 };
   const sorted = [...counts].map(([value, one]) => ({ value, count: one })).toSorted(byCount);
   const leftOut = sorted.slice(top);
-  const { count: all } = await countHistory(list, filter, { top: 0 }, history, slices);
+  // A row with several values is in several groups, so that their sum is not the count.
+  const rows = hasSeveral(list, groupBy) ? await countHistory(list, filter, { top: 0 }, history, slices) : { count };
   return {
-    count: all,
+    count: rows.count,
     groups: sorted.slice(0, top),
     groupsLeftOut: leftOut.length,
     countLeftOut: leftOut.reduce((sum, group) => sum + group.count, 0),

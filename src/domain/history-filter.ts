@@ -109,6 +109,23 @@ export function isGroupedBy(list: HistoryList, field: HistoryField): boolean {
   return hasField(list, field) && (list !== "events" || field === "type");
 }
 
+/** Of which a row of these lists may have several values, or none. */
+const OF_SEVERAL: { readonly [Field in HistoryField]?: readonly HistoryList[] } = {
+  tool: OF_GRANTS,
+  action: OF_GRANTS,
+  data_class: OF_GRANTS,
+  audience: OF_GRANTS,
+  policy: ["decisions"],
+  entry: ["issuances", "steps"],
+  key: ["steps"],
+  process: ["steps"],
+};
+
+/** Whether a row can be in several groups of a field, so that what the groups count together is not how many rows there are. */
+export function hasSeveral(list: HistoryList, field: HistoryField): boolean {
+  return OF_SEVERAL[field]?.includes(list) ?? false;
+}
+
 export function hasLives(list: HistoryList): boolean {
   return LISTS_OF_LIVES.includes(list);
 }

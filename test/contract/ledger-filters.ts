@@ -297,12 +297,27 @@ export function filtersContract(worldOf: () => World): void {
     });
     expect(await count("agent", 1)).toMatchObject({ groups: [{ count: 3 }], groupsLeftOut: 1, countLeftOut: 1 });
     expect(await count("action")).toMatchObject({
+      count: 4,
       groups: [
         { value: "read", count: 3 },
         { value: "write", count: 1 },
       ],
     });
-    expect(await count("principal")).toMatchObject({ groups: [{ value: null, count: 4 }] });
+    expect(await count("principal")).toMatchObject({ count: 4, groups: [{ value: null, count: 4 }] });
+    const both = await world.open(agent, {
+      grant: [
+        { type: "mcp_tool", locations: [FILES], identifier: "*", actions: ["read", "write"], datatypes: ["public"] },
+      ],
+    });
+    await world.issue(both);
+    const ofBoth = { terms: [only("run", both.runId)], now: world.clock.now() };
+    expect(await countHistory("issuances", ofBoth, { groupBy: "action", top: 10 }, history)).toMatchObject({
+      count: 1,
+      groups: [
+        { value: "read", count: 1 },
+        { value: "write", count: 1 },
+      ],
+    });
     const unsliced = await countHistory("events", { now: filter.now }, { groupBy: "type", top: 100 }, history);
     const sliced = await countHistory("events", { now: filter.now }, { groupBy: "type", top: 100 }, history, {
       sequences: 2,
