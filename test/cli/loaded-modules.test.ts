@@ -56,6 +56,9 @@ test.for([
     packages: CALLING,
     commands: ["answering", "history", "step", "step-approval", "step-run"],
   },
+  { args: ["ledger", "show"], packages: CALLING, commands: ["ledger", "ledger-proofs", "ledger-retention"] },
+  // The mapping is YAML; nothing that renders is loaded before there is something to render.
+  { args: ["report", "--framework", "maestro"], packages: [...CALLING, "yaml"], commands: ["report"] },
   { args: ["policy", "list"], packages: CALLING, commands: ["policy", "policy-replay", "policy-sets"] },
 ])("stint $args loads nothing of other commands", async ({ args, packages, commands }) => {
   const loaded = await loadedBy([...NOWHERE, ...args]);
