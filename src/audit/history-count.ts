@@ -32,7 +32,7 @@ export async function countHistory(
 ): Promise<HistoryCount> {
   const counts = new Map<string | null, number>();
   let count = 0;
-  for (const span of await spansOf(list, filter, history, slices)) {
+  for (const span of await slicedSpans(list, filter, history, slices)) {
     for (const group of await history.count(list, { ...filter, ...span }, groupBy)) {
       counts.set(group.value, (counts.get(group.value) ?? 0) + group.count);
       count += group.count;
@@ -57,7 +57,8 @@ export async function countHistory(
   };
 }
 
-async function spansOf(
+/** The spans of sequences that are read one after the other. */
+export async function slicedSpans(
   list: HistoryList,
   filter: Omit<HistoryFilter, "limit">,
   history: Pick<HistoryReads, "span">,

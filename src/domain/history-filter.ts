@@ -81,6 +81,23 @@ export type HistoryTerms = {
 /** Lists of which each row begins and ends, so that it is alive at some instants and not at others. */
 const LISTS_OF_LIVES: readonly HistoryList[] = ["issuances", "steps", "exchanges"];
 
+/** How long something of a row lasted, and which lists have it. */
+export const HISTORY_SPANS = {
+  /** From being issued to the end of the validity. */
+  validity: ["issuances"],
+  /** Of what was delivered: from being issued until it was taken back, its step was closed, or its validity ended. */
+  usable: ["issuances"],
+  /** Of what is closed: from being opened. */
+  open: ["steps"],
+  /** From the close until it was recorded that nobody accepts any more what it closed. */
+  closure: ["steps"],
+} as const satisfies Readonly<Record<string, readonly HistoryList[]>>;
+export type HistorySpan = keyof typeof HISTORY_SPANS;
+
+export function hasSpan(list: HistoryList, span: HistorySpan): boolean {
+  return (HISTORY_SPANS[span] as readonly HistoryList[]).includes(list);
+}
+
 /**
  * By these a ledger finds the few rows that they name without looking at others; `descendantsOf` is one of them everywhere but in usage,
  * which is small.

@@ -8,7 +8,7 @@ import type { EventStreamRow } from "../domain/event-stream.ts";
 import type { Exchange } from "../domain/exchange.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { CallCounts } from "../domain/grant.ts";
-import type { HistoryField, HistoryList, HistoryTerms } from "../domain/history-filter.ts";
+import type { HistoryField, HistoryList, HistorySpan, HistoryTerms } from "../domain/history-filter.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import type { LedgerEvent } from "../domain/ledger-event.ts";
 import type { NodeName } from "../domain/node-name.ts";
@@ -261,6 +261,15 @@ export type EventRow = {
 /** How many rows have one value of a field; without a value: in all, or those that have none. */
 export type HistoryGroup = { readonly value: string | null; readonly count: number };
 
+/** How long something of rows lasted, in microseconds; of none: zeros. */
+export type SpansOfRows = {
+  readonly count: number;
+  readonly leastMicros: number;
+  readonly mostMicros: number;
+  /** Of all together; beyond 2^53 not exact. */
+  readonly sumMicros: number;
+};
+
 /** The operator's reads, on a connection of their own so that they never delay an issuance. Newest first. */
 export type HistoryReads = {
   issuances(
@@ -321,6 +330,12 @@ export type HistoryReads = {
     filter: Omit<HistoryFilter, "limit"> & { readonly now: UnixMicros },
     groupBy?: HistoryField,
   ): Promise<readonly HistoryGroup[]>;
+  /** How long something of the rows lasted that the filter leaves; what has not ended yet, or never began, is not among them. */
+  spans(
+    list: HistoryList,
+    filter: Omit<HistoryFilter, "limit"> & { readonly now: UnixMicros },
+    span: HistorySpan,
+  ): Promise<SpansOfRows>;
   /**
    * Exclusive bounds of the sequences of what was recorded in [since, until): every row in them can be read by now, and none outside of
    * them is in that time.

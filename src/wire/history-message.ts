@@ -1,10 +1,18 @@
 import { create, fromJson, type JsonObject, type MessageInitShape, toJson } from "@bufbuild/protobuf";
-import { HISTORY_FIELDS, HISTORY_LISTS, type HistoryField, type HistoryList } from "../domain/history-filter.ts";
+import {
+  HISTORY_FIELDS,
+  HISTORY_LISTS,
+  HISTORY_SPANS,
+  type HistoryField,
+  type HistoryList,
+  type HistorySpan,
+} from "../domain/history-filter.ts";
 import {
   HistoryField as FieldMessage,
   type HistoryFilter,
   HistoryFilterSchema,
   HistoryList as ListMessage,
+  HistorySpan as SpanMessage,
 } from "../gen/stint/v1/history_pb.js";
 
 /** The domain's words are the contract's, in lower case. */
@@ -17,6 +25,22 @@ const FIELDS = new Map<FieldMessage, HistoryField>(
 const LISTS = new Map<ListMessage, HistoryList>(
   HISTORY_LISTS.map((list) => [ListMessage[list.toUpperCase() as Uppercase<HistoryList>], list]),
 );
+
+const SPANS = new Map<SpanMessage, HistorySpan>(
+  (Object.keys(HISTORY_SPANS) as HistorySpan[]).map((span) => [
+    SpanMessage[span.toUpperCase() as Uppercase<HistorySpan>],
+    span,
+  ]),
+);
+
+export function historySpanMessageOf(span: HistorySpan): SpanMessage {
+  return SpanMessage[span.toUpperCase() as Uppercase<HistorySpan>];
+}
+
+/** `undefined` for a span that this version does not know. */
+export function historySpanOf(message: SpanMessage): HistorySpan | undefined {
+  return SPANS.get(message);
+}
 
 export function historyFieldMessageOf(field: HistoryField): FieldMessage {
   return FieldMessage[field.toUpperCase() as Uppercase<HistoryField>];

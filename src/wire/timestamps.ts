@@ -52,6 +52,12 @@ export function durationOfSeconds(seconds: number): Duration {
   return durationOfMs(seconds * 1_000);
 }
 
+/** @param micros - whole, not negative. */
+export function durationOfMicros(micros: number): Duration {
+  const seconds = Math.floor(micros / 1_000_000);
+  return create(DurationSchema, { seconds: BigInt(seconds), nanos: (micros - seconds * 1_000_000) * 1_000 });
+}
+
 /** @param ms - whole, not negative. */
 export function durationOfMs(ms: number): Duration {
   const seconds = Math.floor(ms / 1_000);

@@ -24,6 +24,8 @@ test.for([
   { args: ["steps", "--follow", "--page-token", "x"], err: "--follow takes --resume instead of --page-token" },
   { args: ["steps", "--resume", "x"], err: "--resume goes with --follow" },
   { args: ["events", "--after", "1"], err: "--after goes with --follow" },
+  { args: ["issuances", "--how-long", "validity", "--count"], err: "--how-long goes without --count and --group-by" },
+  { args: ["issuances", "--how-long", "validity", "--follow"], err: "--count and --group-by do not go with --follow" },
   { args: ["exchanges", "--count", "--alive"], err: "--alive is not counted by; --live-at is" },
 ])("refuses $args.1 where it would have no effect", async ({ args, err }) => {
   expect(await operator(["history", ...args])).toEqual({ status: 2, out: "", err: `stint: ${err}\n` });
@@ -36,6 +38,11 @@ test("counts what a filter leaves, in all and by a field, and takes any flag's o
     data(operator(["-o", "json", "history", "issuances", "--run", "run-counted", ...flags]));
   expect(await of("--count")).toEqual({ count: 2 });
   expect(await of("--count", "--not-kind", "x509")).toEqual({ count: 1 });
+  const validity = (await of("--how-long", "validity")) as Record<string, number>;
+  expect(Object.keys(validity)).toEqual(["count", "least_seconds", "mean_seconds", "most_seconds"]);
+  expect(validity["count"]).toBe(2);
+  expect(validity["least_seconds"]).toBeLessThanOrEqual(validity["mean_seconds"] ?? 0);
+  expect(validity["mean_seconds"]).toBeLessThanOrEqual(validity["most_seconds"] ?? 0);
   expect(await of("--group-by", "kind")).toEqual([
     { kind: "jwt-svid", count: 1 },
     { kind: "x509-svid", count: 1 },

@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import { countHistory } from "../../src/audit/history-count.ts";
 import { type HistoryPage, historyPage } from "../../src/audit/history-page.ts";
-import type { HistoryField, HistoryList, HistoryTerm, HistoryTerms } from "../../src/domain/history-filter.ts";
+import { historySpans } from "../../src/audit/history-spans.ts";
+import type {
+  HistoryField,
+  HistoryList,
+  HistorySpan,
+  HistoryTerm,
+  HistoryTerms,
+} from "../../src/domain/history-filter.ts";
 import { HISTORY_FIELDS, HISTORY_LISTS, isGroupedBy } from "../../src/domain/history-filter.ts";
 import { addMicros } from "../../src/domain/time.ts";
 import type { EventRow } from "../../src/ports/ledger-reads.ts";
@@ -278,6 +285,54 @@ export function filtersContract(worldOf: () => World): void {
       }
     }
   });
+
+  test("how long something of the rows lasted is told whatever the slices, and of what has not ended not at all", async () => {
+    const world = worldOf();
+    const { parent, beside, ofParent, revoked, ofBeside } = await past(world);
+    const { history } = world.store;
+    const spans = (list: HistoryList, span: HistorySpan, runs: readonly string[]) =>
+      historySpans(list, { terms: [only("run", ...runs)], now: world.clock.now() }, span, history, {
+        sequences: 2,
+        perPageMax: 1,
+      });
+    const validities = [ofParent, revoked, ofBeside].map((one) => one.expiresAt * 1_000_000 - one.issuedAt);
+    expect(await spans("issuances", "validity", [parent.runId, beside.runId])).toMatchObject({
+      leastMicros: Math.min(...validities),
+      mostMicros: Math.max(...validities),
+    });
+    // One was taken back after a second, and two with their step.
+    const [until, closed] = [present(await revokedAt(world, revoked)), present((await stepOf(world, beside)).closedAt)];
+    expect(await spans("issuances", "usable", [beside.runId])).toEqual({
+      count: 1,
+      leastMicros: closed - ofBeside.issuedAt,
+      mostMicros: closed - ofBeside.issuedAt,
+      sumMicros: closed - ofBeside.issuedAt,
+    });
+    expect((await spans("issuances", "usable", [parent.runId])).leastMicros).toBe(until - revoked.issuedAt);
+    const open = closed - present((await stepOf(world, beside)).openedAt);
+    expect(await spans("steps", "open", [parent.runId, beside.runId])).toMatchObject({ count: 1, mostMicros: open });
+    expect(await spans("steps", "closure", [beside.runId])).toEqual({
+      count: 0,
+      leastMicros: 0,
+      mostMicros: 0,
+      sumMicros: 0,
+    });
+    world.clock.advance(1_500);
+    const { closedSequence = 0 } = await stepOf(world, beside);
+    await world.ledger.perform({ act: "reach-closure", closedSequence, now: world.clock.now() });
+    const reached = world.clock.now() - closed;
+    expect(await spans("steps", "closure", [beside.runId])).toMatchObject({ count: 1, mostMicros: reached });
+  });
+
+  async function stepOf({ store }: World, { stepId }: { readonly stepId: string }) {
+    const [step] = await store.history.steps({ terms: [only("step_id", stepId)], limit: 1 });
+    return present(step);
+  }
+
+  async function revokedAt({ store, clock }: World, { issuanceId }: { readonly issuanceId: string }) {
+    const [row] = await store.history.issuances({ terms: [only("issuance", issuanceId)], now: clock.now(), limit: 1 });
+    return row?.revokedAt;
+  }
 
   test("a count is that of the rows, in all and for each value, whatever the slices", async () => {
     const world = worldOf();

@@ -17,6 +17,7 @@ stint tool list --state changed                       # tools that are not as th
 # region find
 stint history issuances --tool search --not-agent reader --live-at 15m   # what could call it a quarter of an hour ago, one agent's aside
 stint history decisions --effect deny --group-by reason --top 5          # how many of each, the largest first
+stint history issuances --how-long usable                                # how long credentials could be presented: least, mean and most, in seconds
 stint history steps --spiffe-id spiffe://example.org/agent/researcher --count
 stint history grant-use --by-agent --since 7d                            # what agents were granted, beside what they were reported to have used
 # endregion

@@ -295,6 +295,13 @@ test("the numbers of every enum", () => {
       "5 HISTORY_LIST_EXCHANGES",
       "6 HISTORY_LIST_USAGE",
     ],
+    "stint.v1.HistorySpan": [
+      "0 HISTORY_SPAN_UNSPECIFIED",
+      "1 HISTORY_SPAN_VALIDITY",
+      "2 HISTORY_SPAN_USABLE",
+      "3 HISTORY_SPAN_OPEN",
+      "4 HISTORY_SPAN_CLOSURE",
+    ],
     "stint.v1.IssuanceState": [
       "0 ISSUANCE_STATE_UNSPECIFIED",
       "1 ISSUANCE_STATE_LIVE",

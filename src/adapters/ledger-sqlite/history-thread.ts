@@ -120,6 +120,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     principals: call("principals"),
     tools: call("tools"),
     count: call("count"),
+    spans: call("spans"),
     span: call("span"),
     stepTree: call("stepTree"),
     preview: call("preview"),

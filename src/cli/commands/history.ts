@@ -1,10 +1,18 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { HISTORY_FIELDS, type HistoryField, type HistoryList, isGroupedBy } from "../../domain/history-filter.ts";
+import {
+  HISTORY_FIELDS,
+  HISTORY_SPANS,
+  type HistoryField,
+  type HistoryList,
+  type HistorySpan,
+  hasSpan,
+  isGroupedBy,
+} from "../../domain/history-filter.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { STEP_STATES, type StepState } from "../../domain/step.ts";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import type { ClientOf } from "../../wire/client.ts";
-import { historyFieldMessageOf, historyListMessageOf } from "../../wire/history-message.ts";
+import { historyFieldMessageOf, historyListMessageOf, historySpanMessageOf } from "../../wire/history-message.ts";
 import { stepStateMessageOf } from "../../wire/step-message.ts";
 import type { Context } from "../context.ts";
 import { addExport } from "../export/export-command.ts";
@@ -12,7 +20,7 @@ import { usageFailure } from "../failure.ts";
 import { countFlag, listFlag } from "../flags.ts";
 import { follow, followEvents } from "../follow-history.ts";
 import { addHistoryFlags, type HistoryFlags, historyFilterOf } from "../history-flags.ts";
-import { countView, groupView } from "../output/count-view.ts";
+import { countView, groupView, spansView } from "../output/count-view.ts";
 import { decisionView } from "../output/decision-view.ts";
 import { eventView } from "../output/event-view.ts";
 import { exchangeView } from "../output/exchange-view.ts";
@@ -45,6 +53,7 @@ export type ListOptions = PagingOptions &
   HistoryFlags & {
     readonly count?: boolean;
     readonly groupBy?: HistoryField;
+    readonly howLong?: HistorySpan;
     readonly top: number;
     readonly follow?: boolean;
     readonly resume?: string;
@@ -64,7 +73,7 @@ export function addHistory(history: Command, context: Context): void {
         const client = session.operator(History);
         const filter = historyFilterOf(list, options, more(options));
         checkTogether(options);
-        if (options.count === true || options.groupBy !== undefined) return showCount(session, list, filter, options);
+        if (isCount(options)) return showCount(session, list, filter, options);
         const asked = (page: Pick<Filter, "pageSize" | "pageToken">) => ask(client, { ...filter, ...page }, options);
         if (options.follow === true) {
           return list === "events"
@@ -185,6 +194,15 @@ function addFollowing(command: Command, list: HistoryList): Command {
 
 function addCounting(command: Command, list: HistoryList): Command {
   const fields = (Object.keys(HISTORY_FIELDS) as HistoryField[]).filter((field) => isGroupedBy(list, field));
+  const spans = (Object.keys(HISTORY_SPANS) as HistorySpan[]).filter((span) => hasSpan(list, span));
+  if (spans.length > 0) {
+    command.addOption(
+      new Option(
+        "--how-long <what>",
+        "tell only how long this lasted: the least, the mean and the most, in seconds",
+      ).choices(spans),
+    );
+  }
   return command
     .option("--count", "tell only how many")
     .addOption(
@@ -201,11 +219,18 @@ function fieldFlag(text: string, fields: readonly HistoryField[]): HistoryField 
   return field;
 }
 
+function isCount({ count, groupBy, howLong }: ListOptions): boolean {
+  return count === true || groupBy !== undefined || howLong !== undefined;
+}
+
 /** A flag that would have no effect beside another is refused, not ignored. */
 function checkTogether(options: ListOptions): void {
-  const isCount = options.count === true || options.groupBy !== undefined;
-  if (isCount && options.follow === true) throw usageFailure("--count and --group-by do not go with --follow");
-  if (isCount && options.alive === true) throw usageFailure("--alive is not counted by; --live-at is");
+  const counts = isCount(options);
+  if (counts && options.follow === true) throw usageFailure("--count and --group-by do not go with --follow");
+  if (options.howLong !== undefined && (options.count === true || options.groupBy !== undefined)) {
+    throw usageFailure("--how-long goes without --count and --group-by");
+  }
+  if (counts && options.alive === true) throw usageFailure("--alive is not counted by; --live-at is");
   if (options.follow === true && options.pageToken !== undefined)
     throw usageFailure("--follow takes --resume instead of --page-token");
   if (options.follow === true) return;
@@ -217,14 +242,16 @@ async function showCount(
   session: Session,
   list: HistoryList,
   filter: Filter,
-  { groupBy, top }: ListOptions,
+  { groupBy, howLong, top }: ListOptions,
 ): Promise<void> {
   const answer = await session.operator(History).countRows({
     list: historyListMessageOf(list),
     filter,
     top,
     ...(groupBy === undefined ? {} : { groupBy: historyFieldMessageOf(groupBy) }),
+    ...(howLong === undefined ? {} : { span: historySpanMessageOf(howLong) }),
   });
+  if (howLong !== undefined && answer.spans !== undefined) return session.print.one(spansView, answer.spans);
   if (groupBy === undefined) return session.print.one(countView, answer);
   await session.print.rows(groupView(groupBy), answer.groups);
   if (answer.groupsLeftOut === 0) return;

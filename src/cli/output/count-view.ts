@@ -1,9 +1,21 @@
 import type { HistoryField } from "../../domain/history-filter.ts";
-import type { CountRowsResponse, HistoryGroup } from "../../gen/stint/v1/history_pb.js";
+import type { CountRowsResponse, HistoryGroup, HistorySpans } from "../../gen/stint/v1/history_pb.js";
+import { secondsField } from "./fields.ts";
 import type { View } from "./view.ts";
 
 export const countView: View<CountRowsResponse> = {
   fields: [["count", ({ count }) => Number(count)]],
+  columns: [],
+};
+
+/** How long something of rows lasted, in seconds. */
+export const spansView: View<HistorySpans> = {
+  fields: [
+    ["count", ({ count }) => Number(count)],
+    ["least_seconds", ({ least }) => secondsField(least)],
+    ["mean_seconds", ({ mean }) => secondsField(mean)],
+    ["most_seconds", ({ most }) => secondsField(most)],
+  ],
   columns: [],
 };
 

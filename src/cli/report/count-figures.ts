@@ -1,6 +1,7 @@
 import type { CountRowsResponse, History } from "../../gen/stint/v1/history_pb.js";
 import type { ClientOf } from "../../wire/client.ts";
-import { historyFieldMessageOf, historyListMessageOf } from "../../wire/history-message.ts";
+import { historyFieldMessageOf, historyListMessageOf, historySpanMessageOf } from "../../wire/history-message.ts";
+import { secondsField } from "../output/fields.ts";
 import { figureCommand, type Period } from "./figure-command.ts";
 import { FIGURES, type Figure, type FigureName } from "./figures.ts";
 import { filterOf, livingAt } from "./history-question.ts";
@@ -52,12 +53,13 @@ function countsByType({ groups }: CountRowsResponse): ReadonlyMap<string, number
 }
 
 function counts(history: Counting, figure: Figure, period: Period, top: number): Promise<CountRowsResponse> {
-  const { list, where, groupBy, liveAtEnd } = figure;
+  const { list, where, groupBy, howLong, liveAtEnd } = figure;
   return history.countRows({
     list: historyListMessageOf(list),
     filter: liveAtEnd === true ? livingAt(where, period.until) : filterOf(where, period),
     top,
     ...(groupBy === undefined ? {} : { groupBy: historyFieldMessageOf(groupBy) }),
+    ...(howLong === undefined ? {} : { span: historySpanMessageOf(howLong) }),
   });
 }
 
@@ -67,6 +69,12 @@ function headOf(id: FigureName, figure: Figure, period: Period) {
 }
 
 function figureOf(id: FigureName, figure: Figure, period: Period, answer: CountRowsResponse): ReportedFigure {
+  const { spans } = answer;
+  if (figure.howLong !== undefined && spans !== undefined) {
+    const { count, least, mean, most } = spans;
+    const seconds = { least: secondsField(least), mean: secondsField(mean), most: secondsField(most) };
+    return { ...headOf(id, figure, period), count: Number(count), seconds };
+  }
   const counted = { ...headOf(id, figure, period), count: Number(answer.count) };
   if (figure.groupBy === undefined) return counted;
   return {

@@ -5,10 +5,11 @@ import type { Figure } from "./figures.ts";
 export type Period = { readonly since: number; readonly until: number };
 
 /** The command that counts the same, for whoever does not take a report's word. */
-export function figureCommand({ list, where, groupBy, liveAtEnd }: Figure, period: Period): string {
+export function figureCommand({ list, where, groupBy, howLong, liveAtEnd }: Figure, period: Period): string {
   const counted = groupBy === undefined ? ["--count"] : ["--group-by", flagOf(groupBy)];
+  const told = howLong === undefined ? counted : ["--how-long", howLong];
   const when = liveAtEnd === true ? ["--live-at", instantText(period.until)] : periodFlags(period);
-  return ["stint", "history", list, ...fieldFlags(where), ...counted, ...when].join(" ");
+  return ["stint", "history", list, ...fieldFlags(where), ...told, ...when].join(" ");
 }
 
 /** An instant as flags take it. */

@@ -1,5 +1,5 @@
 import type { EVENT_TYPES } from "../../domain/event-types.ts";
-import type { HistoryField, HistoryList } from "../../domain/history-filter.ts";
+import type { HistoryField, HistoryList, HistorySpan } from "../../domain/history-filter.ts";
 
 /**
  * What a report counts: rows of one list of history that were recorded in its period. The command that counts the same, and what the
@@ -12,6 +12,8 @@ export type Figure = {
   /** All of these hold: each field has this value. */
   readonly where: { readonly [Field in HistoryField]?: string };
   readonly groupBy?: HistoryField;
+  /** Tells how long this lasted, of the rows that have it. */
+  readonly howLong?: HistorySpan;
   /** Counts what was alive at the end of the period, whenever it was recorded. */
   readonly liveAtEnd?: true;
   /** The same command gives another number later: rows of the period may yet come out otherwise. */
@@ -121,6 +123,21 @@ export const FIGURES = {
   },
   closes: events("step.closed", "Closes, each with all that descends from its step"),
   "closes-applied": events("closure.reached", "Closes whose end was recorded as reached everywhere"),
+  "closure-times": {
+    title:
+      "How long after a close it was recorded that nobody accepts any more what it closed, of the closes that somebody asked about (who asks later has it recorded later)",
+    list: "steps",
+    where: {},
+    howLong: "closure",
+    mayChange: true,
+  },
+  "steps-open": {
+    title: "How long steps were open",
+    list: "steps",
+    where: {},
+    howLong: "open",
+    mayChange: true,
+  },
   receipts: events("receipts.taken", "Records of receipts by verifiers"),
   judged: events("steps.judged", "Records of open steps that were judged anew and go on"),
   "runs-barred": events("run.barred", "Runs barred"),
@@ -144,6 +161,19 @@ export const FIGURES = {
     list: "issuances",
     where: {},
     liveAtEnd: true,
+  },
+  "credentials-validity": {
+    title: "How long credentials were valid when they were issued",
+    list: "issuances",
+    where: {},
+    howLong: "validity",
+  },
+  "credentials-usable": {
+    title: "How long credentials could be presented, until taken back, their step closed, or their end",
+    list: "issuances",
+    where: {},
+    howLong: "usable",
+    mayChange: true,
   },
   "credentials-revoked": events("issuance.revoked", "Credentials taken back by themselves, before their step's end"),
   "credentials-undelivered": events("issuance.undelivered", "Credentials recorded that never left the broker"),

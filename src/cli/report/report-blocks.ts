@@ -71,10 +71,10 @@ function anchorOf(control: string): string {
 function claimBlocks({ says, promise, figures, examples }: ReportedClaim, all: Figures): readonly Block[] {
   const counted = figures.flatMap((id) => all.get(id) ?? []);
   const items = [
-    ...counted.map(({ id, title, count }): readonly Run[] => [
-      { text: title, to: `figure-${id}` },
+    ...counted.map((figure): readonly Run[] => [
+      { text: figure.title, to: `figure-${figure.id}` },
       { text: ": " },
-      { text: String(count), strong: true },
+      { text: words.amount(figure), strong: true },
     ]),
     ...examples.map((id): readonly Run[] => [
       { text: "Example: " },
@@ -94,11 +94,11 @@ function nothingFor({ nothing_for: { controls, because } }: Report): readonly Bl
 }
 
 function figureBlocks(figure: ReportedFigure): readonly Block[] {
-  const { id, title, count, command, groups, may_change: mayChange } = figure;
+  const { id, title, command, groups, may_change: mayChange } = figure;
   const inAll = groups === undefined ? "" : words.inAll(figure);
   return [
     heading(3, `figure-${id}`, title),
-    { kind: "text", runs: [{ text: String(count), strong: true }, { text: inAll }] },
+    { kind: "text", runs: [{ text: words.amount(figure), strong: true }, { text: inAll }] },
     code(command),
     ...(mayChange ? [{ kind: "text", tone: "quiet", runs: [{ text: words.MAY_CHANGE }] } as const] : []),
     ...(groups === undefined || groups.length === 0 ? [] : [groupTable(title, groups)]),

@@ -70,6 +70,19 @@ export function groupValue(value: string | null): string {
   return value ?? "none";
 }
 
+/** What a figure comes to, beside its title. */
+export function amount({ count, seconds }: ReportedFigure): string {
+  if (seconds === undefined) return String(count);
+  const { least, mean, most } = seconds;
+  return least === null || mean === null || most === null
+    ? "of none"
+    : `at most ${shownSeconds(most)}, on average ${shownSeconds(mean)}, at least ${shownSeconds(least)}, of ${count}`;
+}
+
+function shownSeconds(seconds: number): string {
+  return seconds < 1 ? `${Math.round(seconds * 1_000_000) / 1_000} ms` : `${Math.round(seconds * 1_000) / 1_000} s`;
+}
+
 export function inAll({ groups_left_out: groups = 0, count_left_out: count = 0 }: ReportedFigure): string {
   return groups === 0 ? " in all" : ` in all; ${groups} groups are left out, of ${count} together`;
 }

@@ -11,6 +11,8 @@ export type ReportedFigure = {
   readonly count: number;
   /** Absent where nothing is grouped by; the largest first. */
   readonly groups?: readonly { readonly value: string | null; readonly count: number }[];
+  /** How long something of them lasted; absent where that is not asked, `null` of none. */
+  readonly seconds?: { readonly least: number | null; readonly mean: number | null; readonly most: number | null };
   readonly groups_left_out?: number;
   readonly count_left_out?: number;
   /** The command may give another number later. */

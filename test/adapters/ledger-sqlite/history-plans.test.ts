@@ -6,10 +6,13 @@ import { createHistoryReads } from "../../../src/adapters/ledger-sqlite/reads/hi
 import {
   HISTORY_FIELDS,
   HISTORY_LISTS,
+  HISTORY_SPANS,
   type HistoryField,
   type HistoryList,
+  type HistorySpan,
   hasField,
   hasLives,
+  hasSpan,
   isFoundAtOnce,
 } from "../../../src/domain/history-filter.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
@@ -27,6 +30,11 @@ async function plansOf(
   const plans: string[] = [];
   const spy: Connection = {
     ...db,
+    get(sql, parameters) {
+      const plan = db.all<{ readonly detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, parameters);
+      plans.push(...plan.map(({ detail }) => detail));
+      return db.get(sql, parameters);
+    },
     all(sql, parameters) {
       const plan = db.all<{ readonly detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, parameters);
       plans.push(...plan.map(({ detail }) => detail));
@@ -82,5 +90,12 @@ describe.for(HISTORY_LISTS)("a page of %s", (list) => {
   test("is counted by what the filter leaves of a slice", async () => {
     const plans = await plansOf((reads) => reads.count(list, { after: 5, before: 1_000, now }));
     expect(costs(plans, false)).toEqual(list === "usage" ? [expect.stringMatching(/^SCAN/)] : []);
+  });
+
+  test("is told how long it lasted by what the filter leaves of a slice", async () => {
+    for (const span of (Object.keys(HISTORY_SPANS) as HistorySpan[]).filter((one) => hasSpan(list, one))) {
+      const plans = await plansOf((reads) => reads.spans(list, { after: 5, before: 1_000, now }, span));
+      expect([span, costs(plans, false)]).toEqual([span, []]);
+    }
   });
 });

@@ -23,11 +23,18 @@ async function reported(framework: string, ...more: readonly string[]): Promise<
 }
 
 /** What the figure's own command counts. */
-async function countedBy({ command, groups }: ReportedFigure) {
+async function countedBy({ command, groups, seconds }: ReportedFigure) {
   const [, ...args] = command.split(" ");
   const { status, out, err } = await scene.at(["-o", "json", ...args]);
   expect([command, status]).toEqual([command, 0]);
   expect(err).toBe("");
+  if (seconds !== undefined) {
+    const { count, ...spans } = JSON.parse(out) as { readonly count: number };
+    return {
+      count,
+      seconds: Object.fromEntries(Object.entries(spans).map(([name, value]) => [name.split("_")[0], value])),
+    };
+  }
   if (groups === undefined) return (JSON.parse(out) as { readonly count: number }).count;
   return (JSON.parse(out) as readonly Record<string, unknown>[]).map(({ count, ...value }) => ({
     value: Object.values(value)[0],
@@ -42,7 +49,9 @@ describe("a figure", () => {
       for (const figure of (await reported(name)).figures) figures.set(figure.id, figure);
     }
     for (const figure of figures.values()) {
-      expect([figure.command, await countedBy(figure)]).toEqual([figure.command, figure.groups ?? figure.count]);
+      const { command, count, groups, seconds } = figure;
+      const told = seconds === undefined ? (groups ?? count) : { count, seconds };
+      expect([command, await countedBy(figure)]).toEqual([command, told]);
     }
   }, 240_000);
 
@@ -60,6 +69,12 @@ describe("a figure", () => {
         { value: "open", count: 1 },
       ],
     });
+    const validity = count("credentials-validity");
+    expect(validity).toMatchObject({ count: 4 });
+    // A step's own end is 300 s after its opening, and nothing outlives it.
+    expect(validity?.seconds?.most).toBeLessThanOrEqual(300);
+    expect(validity?.seconds?.least).toBeGreaterThan(60);
+    expect(count("steps-open")).toMatchObject({ count: 1 });
     expect(count("holds")).toMatchObject({ count: 1 });
     expect(count("risk-changes")).toMatchObject({ count: 1 });
   });

@@ -236,6 +236,67 @@ func (HistoryList) EnumDescriptor() ([]byte, []int) {
 	return file_stint_v1_history_proto_rawDescGZIP(), []int{1}
 }
 
+// How long something of a row lasted.
+type HistorySpan int32
+
+const (
+	HistorySpan_HISTORY_SPAN_UNSPECIFIED HistorySpan = 0
+	// Of issuances: from being issued to the end of the validity.
+	HistorySpan_HISTORY_SPAN_VALIDITY HistorySpan = 1
+	// Of issuances that were delivered: from being issued until it was taken back, its step was closed, or its validity ended.
+	HistorySpan_HISTORY_SPAN_USABLE HistorySpan = 2
+	// Of steps that are closed: from being opened.
+	HistorySpan_HISTORY_SPAN_OPEN HistorySpan = 3
+	// Of steps whose closure was asked about: from the close until it was recorded that nobody accepts any more what it closed. Who asks later has it
+	// recorded later.
+	HistorySpan_HISTORY_SPAN_CLOSURE HistorySpan = 4
+)
+
+// Enum value maps for HistorySpan.
+var (
+	HistorySpan_name = map[int32]string{
+		0: "HISTORY_SPAN_UNSPECIFIED",
+		1: "HISTORY_SPAN_VALIDITY",
+		2: "HISTORY_SPAN_USABLE",
+		3: "HISTORY_SPAN_OPEN",
+		4: "HISTORY_SPAN_CLOSURE",
+	}
+	HistorySpan_value = map[string]int32{
+		"HISTORY_SPAN_UNSPECIFIED": 0,
+		"HISTORY_SPAN_VALIDITY":    1,
+		"HISTORY_SPAN_USABLE":      2,
+		"HISTORY_SPAN_OPEN":        3,
+		"HISTORY_SPAN_CLOSURE":     4,
+	}
+)
+
+func (x HistorySpan) Enum() *HistorySpan {
+	p := new(HistorySpan)
+	*p = x
+	return p
+}
+
+func (x HistorySpan) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HistorySpan) Descriptor() protoreflect.EnumDescriptor {
+	return file_stint_v1_history_proto_enumTypes[2].Descriptor()
+}
+
+func (HistorySpan) Type() protoreflect.EnumType {
+	return &file_stint_v1_history_proto_enumTypes[2]
+}
+
+func (x HistorySpan) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HistorySpan.Descriptor instead.
+func (HistorySpan) EnumDescriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{2}
+}
+
 type Effect int32
 
 const (
@@ -269,11 +330,11 @@ func (x Effect) String() string {
 }
 
 func (Effect) Descriptor() protoreflect.EnumDescriptor {
-	return file_stint_v1_history_proto_enumTypes[2].Descriptor()
+	return file_stint_v1_history_proto_enumTypes[3].Descriptor()
 }
 
 func (Effect) Type() protoreflect.EnumType {
-	return &file_stint_v1_history_proto_enumTypes[2]
+	return &file_stint_v1_history_proto_enumTypes[3]
 }
 
 func (x Effect) Number() protoreflect.EnumNumber {
@@ -282,7 +343,7 @@ func (x Effect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Effect.Descriptor instead.
 func (Effect) EnumDescriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{2}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{3}
 }
 
 type ExportedRows int32
@@ -325,11 +386,11 @@ func (x ExportedRows) String() string {
 }
 
 func (ExportedRows) Descriptor() protoreflect.EnumDescriptor {
-	return file_stint_v1_history_proto_enumTypes[3].Descriptor()
+	return file_stint_v1_history_proto_enumTypes[4].Descriptor()
 }
 
 func (ExportedRows) Type() protoreflect.EnumType {
-	return &file_stint_v1_history_proto_enumTypes[3]
+	return &file_stint_v1_history_proto_enumTypes[4]
 }
 
 func (x ExportedRows) Number() protoreflect.EnumNumber {
@@ -338,7 +399,7 @@ func (x ExportedRows) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExportedRows.Descriptor instead.
 func (ExportedRows) EnumDescriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{3}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{4}
 }
 
 // What the list RPCs have in common. Absent members do not filter.
@@ -549,7 +610,9 @@ type CountRowsRequest struct {
 	// Unspecified: only in all.
 	GroupBy HistoryField `protobuf:"varint,3,opt,name=group_by,json=groupBy,proto3,enum=stint.v1.HistoryField" json:"group_by,omitempty"`
 	// Groups at most, the largest first; 1 to 500; 0: 20.
-	Top           uint32 `protobuf:"varint,4,opt,name=top,proto3" json:"top,omitempty"`
+	Top uint32 `protobuf:"varint,4,opt,name=top,proto3" json:"top,omitempty"`
+	// Unspecified: none. A list that has no such span refuses it.
+	Span          HistorySpan `protobuf:"varint,5,opt,name=span,proto3,enum=stint.v1.HistorySpan" json:"span,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -612,6 +675,13 @@ func (x *CountRowsRequest) GetTop() uint32 {
 	return 0
 }
 
+func (x *CountRowsRequest) GetSpan() HistorySpan {
+	if x != nil {
+		return x.Span
+	}
+	return HistorySpan_HISTORY_SPAN_UNSPECIFIED
+}
+
 type CountRowsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Denials that stand for several, and usage, count as often as they say.
@@ -621,6 +691,8 @@ type CountRowsResponse struct {
 	// What is beyond `top`.
 	GroupsLeftOut uint32 `protobuf:"varint,3,opt,name=groups_left_out,json=groupsLeftOut,proto3" json:"groups_left_out,omitempty"`
 	CountLeftOut  uint64 `protobuf:"varint,4,opt,name=count_left_out,json=countLeftOut,proto3" json:"count_left_out,omitempty"`
+	// Absent where no span was asked for.
+	Spans         *HistorySpans `protobuf:"bytes,5,opt,name=spans,proto3" json:"spans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -683,6 +755,83 @@ func (x *CountRowsResponse) GetCountLeftOut() uint64 {
 	return 0
 }
 
+func (x *CountRowsResponse) GetSpans() *HistorySpans {
+	if x != nil {
+		return x.Spans
+	}
+	return nil
+}
+
+type HistorySpans struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows that have the span; the others are not told of here.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// Absent where there are no rows.
+	Least         *durationpb.Duration `protobuf:"bytes,2,opt,name=least,proto3" json:"least,omitempty"`
+	Mean          *durationpb.Duration `protobuf:"bytes,3,opt,name=mean,proto3" json:"mean,omitempty"`
+	Most          *durationpb.Duration `protobuf:"bytes,4,opt,name=most,proto3" json:"most,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistorySpans) Reset() {
+	*x = HistorySpans{}
+	mi := &file_stint_v1_history_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistorySpans) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistorySpans) ProtoMessage() {}
+
+func (x *HistorySpans) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistorySpans.ProtoReflect.Descriptor instead.
+func (*HistorySpans) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *HistorySpans) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *HistorySpans) GetLeast() *durationpb.Duration {
+	if x != nil {
+		return x.Least
+	}
+	return nil
+}
+
+func (x *HistorySpans) GetMean() *durationpb.Duration {
+	if x != nil {
+		return x.Mean
+	}
+	return nil
+}
+
+func (x *HistorySpans) GetMost() *durationpb.Duration {
+	if x != nil {
+		return x.Most
+	}
+	return nil
+}
+
 type HistoryGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Absent for those that have none.
@@ -694,7 +843,7 @@ type HistoryGroup struct {
 
 func (x *HistoryGroup) Reset() {
 	*x = HistoryGroup{}
-	mi := &file_stint_v1_history_proto_msgTypes[4]
+	mi := &file_stint_v1_history_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -706,7 +855,7 @@ func (x *HistoryGroup) String() string {
 func (*HistoryGroup) ProtoMessage() {}
 
 func (x *HistoryGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[4]
+	mi := &file_stint_v1_history_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -719,7 +868,7 @@ func (x *HistoryGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryGroup.ProtoReflect.Descriptor instead.
 func (*HistoryGroup) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{4}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *HistoryGroup) GetValue() string {
@@ -751,7 +900,7 @@ type ListIssuancesRequest struct {
 
 func (x *ListIssuancesRequest) Reset() {
 	*x = ListIssuancesRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[5]
+	mi := &file_stint_v1_history_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -763,7 +912,7 @@ func (x *ListIssuancesRequest) String() string {
 func (*ListIssuancesRequest) ProtoMessage() {}
 
 func (x *ListIssuancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[5]
+	mi := &file_stint_v1_history_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -776,7 +925,7 @@ func (x *ListIssuancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIssuancesRequest.ProtoReflect.Descriptor instead.
 func (*ListIssuancesRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{5}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListIssuancesRequest) GetFilter() *HistoryFilter {
@@ -834,7 +983,7 @@ type ListIssuancesResponse struct {
 
 func (x *ListIssuancesResponse) Reset() {
 	*x = ListIssuancesResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[6]
+	mi := &file_stint_v1_history_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -846,7 +995,7 @@ func (x *ListIssuancesResponse) String() string {
 func (*ListIssuancesResponse) ProtoMessage() {}
 
 func (x *ListIssuancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[6]
+	mi := &file_stint_v1_history_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -859,7 +1008,7 @@ func (x *ListIssuancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIssuancesResponse.ProtoReflect.Descriptor instead.
 func (*ListIssuancesResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{6}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListIssuancesResponse) GetIssuances() []*Issuance {
@@ -893,7 +1042,7 @@ type ListStepsRequest struct {
 
 func (x *ListStepsRequest) Reset() {
 	*x = ListStepsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[7]
+	mi := &file_stint_v1_history_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1054,7 @@ func (x *ListStepsRequest) String() string {
 func (*ListStepsRequest) ProtoMessage() {}
 
 func (x *ListStepsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[7]
+	mi := &file_stint_v1_history_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1067,7 @@ func (x *ListStepsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStepsRequest.ProtoReflect.Descriptor instead.
 func (*ListStepsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{7}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListStepsRequest) GetFilter() *HistoryFilter {
@@ -948,7 +1097,7 @@ type ListStepsResponse struct {
 
 func (x *ListStepsResponse) Reset() {
 	*x = ListStepsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[8]
+	mi := &file_stint_v1_history_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -960,7 +1109,7 @@ func (x *ListStepsResponse) String() string {
 func (*ListStepsResponse) ProtoMessage() {}
 
 func (x *ListStepsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[8]
+	mi := &file_stint_v1_history_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -973,7 +1122,7 @@ func (x *ListStepsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStepsResponse.ProtoReflect.Descriptor instead.
 func (*ListStepsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{8}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListStepsResponse) GetSteps() []*Step {
@@ -1008,7 +1157,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[9]
+	mi := &file_stint_v1_history_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1020,7 +1169,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[9]
+	mi := &file_stint_v1_history_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1033,7 +1182,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{9}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDecisionsRequest) GetFilter() *HistoryFilter {
@@ -1070,7 +1219,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[10]
+	mi := &file_stint_v1_history_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1082,7 +1231,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[10]
+	mi := &file_stint_v1_history_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1095,7 +1244,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{10}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -1164,7 +1313,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_stint_v1_history_proto_msgTypes[11]
+	mi := &file_stint_v1_history_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1325,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[11]
+	mi := &file_stint_v1_history_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1338,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{11}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Decision) GetDecisionId() string {
@@ -1391,7 +1540,7 @@ type ToolCall struct {
 
 func (x *ToolCall) Reset() {
 	*x = ToolCall{}
-	mi := &file_stint_v1_history_proto_msgTypes[12]
+	mi := &file_stint_v1_history_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1552,7 @@ func (x *ToolCall) String() string {
 func (*ToolCall) ProtoMessage() {}
 
 func (x *ToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[12]
+	mi := &file_stint_v1_history_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1565,7 @@ func (x *ToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCall.ProtoReflect.Descriptor instead.
 func (*ToolCall) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{12}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ToolCall) GetLocation() string {
@@ -1494,7 +1643,7 @@ type CountedBudget struct {
 
 func (x *CountedBudget) Reset() {
 	*x = CountedBudget{}
-	mi := &file_stint_v1_history_proto_msgTypes[13]
+	mi := &file_stint_v1_history_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1506,7 +1655,7 @@ func (x *CountedBudget) String() string {
 func (*CountedBudget) ProtoMessage() {}
 
 func (x *CountedBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[13]
+	mi := &file_stint_v1_history_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1519,7 +1668,7 @@ func (x *CountedBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountedBudget.ProtoReflect.Descriptor instead.
 func (*CountedBudget) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{13}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CountedBudget) GetHolder() string {
@@ -1569,7 +1718,7 @@ type Situation struct {
 
 func (x *Situation) Reset() {
 	*x = Situation{}
-	mi := &file_stint_v1_history_proto_msgTypes[14]
+	mi := &file_stint_v1_history_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1730,7 @@ func (x *Situation) String() string {
 func (*Situation) ProtoMessage() {}
 
 func (x *Situation) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[14]
+	mi := &file_stint_v1_history_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +1743,7 @@ func (x *Situation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Situation.ProtoReflect.Descriptor instead.
 func (*Situation) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{14}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Situation) GetRuntime() string {
@@ -1727,7 +1876,7 @@ type FewerCalls struct {
 
 func (x *FewerCalls) Reset() {
 	*x = FewerCalls{}
-	mi := &file_stint_v1_history_proto_msgTypes[15]
+	mi := &file_stint_v1_history_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1739,7 +1888,7 @@ func (x *FewerCalls) String() string {
 func (*FewerCalls) ProtoMessage() {}
 
 func (x *FewerCalls) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[15]
+	mi := &file_stint_v1_history_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1752,7 +1901,7 @@ func (x *FewerCalls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FewerCalls.ProtoReflect.Descriptor instead.
 func (*FewerCalls) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{15}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FewerCalls) GetElement() uint32 {
@@ -1784,7 +1933,7 @@ type OpenerFacts struct {
 
 func (x *OpenerFacts) Reset() {
 	*x = OpenerFacts{}
-	mi := &file_stint_v1_history_proto_msgTypes[16]
+	mi := &file_stint_v1_history_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1796,7 +1945,7 @@ func (x *OpenerFacts) String() string {
 func (*OpenerFacts) ProtoMessage() {}
 
 func (x *OpenerFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[16]
+	mi := &file_stint_v1_history_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1809,7 +1958,7 @@ func (x *OpenerFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenerFacts.ProtoReflect.Descriptor instead.
 func (*OpenerFacts) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{16}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *OpenerFacts) GetRuntime() string {
@@ -1856,7 +2005,7 @@ type RefusedCaller struct {
 
 func (x *RefusedCaller) Reset() {
 	*x = RefusedCaller{}
-	mi := &file_stint_v1_history_proto_msgTypes[17]
+	mi := &file_stint_v1_history_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1868,7 +2017,7 @@ func (x *RefusedCaller) String() string {
 func (*RefusedCaller) ProtoMessage() {}
 
 func (x *RefusedCaller) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[17]
+	mi := &file_stint_v1_history_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1881,7 +2030,7 @@ func (x *RefusedCaller) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedCaller.ProtoReflect.Descriptor instead.
 func (*RefusedCaller) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{17}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RefusedCaller) GetUid() uint32 {
@@ -1922,7 +2071,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[18]
+	mi := &file_stint_v1_history_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2083,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[18]
+	mi := &file_stint_v1_history_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2096,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{18}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListEventsRequest) GetFilter() *HistoryFilter {
@@ -1977,7 +2126,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[19]
+	mi := &file_stint_v1_history_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2138,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[19]
+	mi := &file_stint_v1_history_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2002,7 +2151,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{19}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -2040,7 +2189,7 @@ type TailEventsRequest struct {
 
 func (x *TailEventsRequest) Reset() {
 	*x = TailEventsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[20]
+	mi := &file_stint_v1_history_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2201,7 @@ func (x *TailEventsRequest) String() string {
 func (*TailEventsRequest) ProtoMessage() {}
 
 func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[20]
+	mi := &file_stint_v1_history_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2214,7 @@ func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailEventsRequest.ProtoReflect.Descriptor instead.
 func (*TailEventsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{20}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TailEventsRequest) GetAfterSequence() uint64 {
@@ -2101,7 +2250,7 @@ type TailEventsResponse struct {
 
 func (x *TailEventsResponse) Reset() {
 	*x = TailEventsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[21]
+	mi := &file_stint_v1_history_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2113,7 +2262,7 @@ func (x *TailEventsResponse) String() string {
 func (*TailEventsResponse) ProtoMessage() {}
 
 func (x *TailEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[21]
+	mi := &file_stint_v1_history_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2126,7 +2275,7 @@ func (x *TailEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailEventsResponse.ProtoReflect.Descriptor instead.
 func (*TailEventsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{21}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TailEventsResponse) GetEvent() *Event {
@@ -2159,7 +2308,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_stint_v1_history_proto_msgTypes[22]
+	mi := &file_stint_v1_history_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +2320,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[22]
+	mi := &file_stint_v1_history_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +2333,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{22}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Event) GetSequence() uint64 {
@@ -2232,7 +2381,7 @@ type LookUpRequest struct {
 
 func (x *LookUpRequest) Reset() {
 	*x = LookUpRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[23]
+	mi := &file_stint_v1_history_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2244,7 +2393,7 @@ func (x *LookUpRequest) String() string {
 func (*LookUpRequest) ProtoMessage() {}
 
 func (x *LookUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[23]
+	mi := &file_stint_v1_history_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2257,7 +2406,7 @@ func (x *LookUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUpRequest.ProtoReflect.Descriptor instead.
 func (*LookUpRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{23}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LookUpRequest) GetToBeSignedSha256() []byte {
@@ -2278,7 +2427,7 @@ type LookUpResponse struct {
 
 func (x *LookUpResponse) Reset() {
 	*x = LookUpResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[24]
+	mi := &file_stint_v1_history_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2290,7 +2439,7 @@ func (x *LookUpResponse) String() string {
 func (*LookUpResponse) ProtoMessage() {}
 
 func (x *LookUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[24]
+	mi := &file_stint_v1_history_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2303,7 +2452,7 @@ func (x *LookUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUpResponse.ProtoReflect.Descriptor instead.
 func (*LookUpResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{24}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *LookUpResponse) GetIssuance() *Issuance {
@@ -2341,7 +2490,7 @@ type TellDescendantsRequest struct {
 
 func (x *TellDescendantsRequest) Reset() {
 	*x = TellDescendantsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2353,7 +2502,7 @@ func (x *TellDescendantsRequest) String() string {
 func (*TellDescendantsRequest) ProtoMessage() {}
 
 func (x *TellDescendantsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2366,7 +2515,7 @@ func (x *TellDescendantsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TellDescendantsRequest.ProtoReflect.Descriptor instead.
 func (*TellDescendantsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TellDescendantsRequest) GetCause() isTellDescendantsRequest_Cause {
@@ -2519,7 +2668,7 @@ type TellDescendantsResponse struct {
 
 func (x *TellDescendantsResponse) Reset() {
 	*x = TellDescendantsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2680,7 @@ func (x *TellDescendantsResponse) String() string {
 func (*TellDescendantsResponse) ProtoMessage() {}
 
 func (x *TellDescendantsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +2693,7 @@ func (x *TellDescendantsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TellDescendantsResponse.ProtoReflect.Descriptor instead.
 func (*TellDescendantsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TellDescendantsResponse) GetTold() isTellDescendantsResponse_Told {
@@ -2650,7 +2799,7 @@ type Reach struct {
 
 func (x *Reach) Reset() {
 	*x = Reach{}
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2811,7 @@ func (x *Reach) String() string {
 func (*Reach) ProtoMessage() {}
 
 func (x *Reach) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2824,7 @@ func (x *Reach) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reach.ProtoReflect.Descriptor instead.
 func (*Reach) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Reach) GetLocation() string {
@@ -2740,7 +2889,7 @@ type DescendantsSummary struct {
 
 func (x *DescendantsSummary) Reset() {
 	*x = DescendantsSummary{}
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2752,7 +2901,7 @@ func (x *DescendantsSummary) String() string {
 func (*DescendantsSummary) ProtoMessage() {}
 
 func (x *DescendantsSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2765,7 +2914,7 @@ func (x *DescendantsSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescendantsSummary.ProtoReflect.Descriptor instead.
 func (*DescendantsSummary) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DescendantsSummary) GetSteps() uint32 {
@@ -2842,7 +2991,7 @@ type ListGrantUseRequest struct {
 
 func (x *ListGrantUseRequest) Reset() {
 	*x = ListGrantUseRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2854,7 +3003,7 @@ func (x *ListGrantUseRequest) String() string {
 func (*ListGrantUseRequest) ProtoMessage() {}
 
 func (x *ListGrantUseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2867,7 +3016,7 @@ func (x *ListGrantUseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGrantUseRequest.ProtoReflect.Descriptor instead.
 func (*ListGrantUseRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListGrantUseRequest) GetFilter() *HistoryFilter {
@@ -2894,7 +3043,7 @@ type ListGrantUseResponse struct {
 
 func (x *ListGrantUseResponse) Reset() {
 	*x = ListGrantUseResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2906,7 +3055,7 @@ func (x *ListGrantUseResponse) String() string {
 func (*ListGrantUseResponse) ProtoMessage() {}
 
 func (x *ListGrantUseResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2919,7 +3068,7 @@ func (x *ListGrantUseResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListGrantUseResponse.ProtoReflect.Descriptor instead.
 func (*ListGrantUseResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListGrantUseResponse) GetUses() []*GrantUse {
@@ -2960,7 +3109,7 @@ type GrantUse struct {
 
 func (x *GrantUse) Reset() {
 	*x = GrantUse{}
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2972,7 +3121,7 @@ func (x *GrantUse) String() string {
 func (*GrantUse) ProtoMessage() {}
 
 func (x *GrantUse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2985,7 +3134,7 @@ func (x *GrantUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantUse.ProtoReflect.Descriptor instead.
 func (*GrantUse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GrantUse) GetAgent() string {
@@ -3068,7 +3217,7 @@ type ListUsageRequest struct {
 
 func (x *ListUsageRequest) Reset() {
 	*x = ListUsageRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3080,7 +3229,7 @@ func (x *ListUsageRequest) String() string {
 func (*ListUsageRequest) ProtoMessage() {}
 
 func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3093,7 +3242,7 @@ func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageRequest.ProtoReflect.Descriptor instead.
 func (*ListUsageRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListUsageRequest) GetFilter() *HistoryFilter {
@@ -3114,7 +3263,7 @@ type ListUsageResponse struct {
 
 func (x *ListUsageResponse) Reset() {
 	*x = ListUsageResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3126,7 +3275,7 @@ func (x *ListUsageResponse) String() string {
 func (*ListUsageResponse) ProtoMessage() {}
 
 func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3139,7 +3288,7 @@ func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageResponse.ProtoReflect.Descriptor instead.
 func (*ListUsageResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListUsageResponse) GetUsage() []*UsageCount {
@@ -3168,7 +3317,7 @@ type ListExchangesRequest struct {
 
 func (x *ListExchangesRequest) Reset() {
 	*x = ListExchangesRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3180,7 +3329,7 @@ func (x *ListExchangesRequest) String() string {
 func (*ListExchangesRequest) ProtoMessage() {}
 
 func (x *ListExchangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3193,7 +3342,7 @@ func (x *ListExchangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExchangesRequest.ProtoReflect.Descriptor instead.
 func (*ListExchangesRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListExchangesRequest) GetFilter() *HistoryFilter {
@@ -3230,7 +3379,7 @@ type ListExchangesResponse struct {
 
 func (x *ListExchangesResponse) Reset() {
 	*x = ListExchangesResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3242,7 +3391,7 @@ func (x *ListExchangesResponse) String() string {
 func (*ListExchangesResponse) ProtoMessage() {}
 
 func (x *ListExchangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3255,7 +3404,7 @@ func (x *ListExchangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExchangesResponse.ProtoReflect.Descriptor instead.
 func (*ListExchangesResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListExchangesResponse) GetExchanges() []*Exchange {
@@ -3301,7 +3450,7 @@ type UsageCount struct {
 
 func (x *UsageCount) Reset() {
 	*x = UsageCount{}
-	mi := &file_stint_v1_history_proto_msgTypes[36]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3313,7 +3462,7 @@ func (x *UsageCount) String() string {
 func (*UsageCount) ProtoMessage() {}
 
 func (x *UsageCount) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[36]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3326,7 +3475,7 @@ func (x *UsageCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageCount.ProtoReflect.Descriptor instead.
 func (*UsageCount) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{36}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *UsageCount) GetStepName() *StepName {
@@ -3407,7 +3556,7 @@ type ListVerifiersRequest struct {
 
 func (x *ListVerifiersRequest) Reset() {
 	*x = ListVerifiersRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[37]
+	mi := &file_stint_v1_history_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3419,7 +3568,7 @@ func (x *ListVerifiersRequest) String() string {
 func (*ListVerifiersRequest) ProtoMessage() {}
 
 func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[37]
+	mi := &file_stint_v1_history_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3432,7 +3581,7 @@ func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersRequest.ProtoReflect.Descriptor instead.
 func (*ListVerifiersRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{37}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{38}
 }
 
 type ListVerifiersResponse struct {
@@ -3444,7 +3593,7 @@ type ListVerifiersResponse struct {
 
 func (x *ListVerifiersResponse) Reset() {
 	*x = ListVerifiersResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[38]
+	mi := &file_stint_v1_history_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +3605,7 @@ func (x *ListVerifiersResponse) String() string {
 func (*ListVerifiersResponse) ProtoMessage() {}
 
 func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[38]
+	mi := &file_stint_v1_history_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +3618,7 @@ func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersResponse.ProtoReflect.Descriptor instead.
 func (*ListVerifiersResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{38}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListVerifiersResponse) GetVerifiers() []*VerifierStatus {
@@ -3497,7 +3646,7 @@ type VerifierStatus struct {
 
 func (x *VerifierStatus) Reset() {
 	*x = VerifierStatus{}
-	mi := &file_stint_v1_history_proto_msgTypes[39]
+	mi := &file_stint_v1_history_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3509,7 +3658,7 @@ func (x *VerifierStatus) String() string {
 func (*VerifierStatus) ProtoMessage() {}
 
 func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[39]
+	mi := &file_stint_v1_history_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3522,7 +3671,7 @@ func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifierStatus.ProtoReflect.Descriptor instead.
 func (*VerifierStatus) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{39}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *VerifierStatus) GetName() string {
@@ -3597,7 +3746,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[40]
+	mi := &file_stint_v1_history_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3609,7 +3758,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[40]
+	mi := &file_stint_v1_history_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3622,7 +3771,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{40}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExplainRequest) GetDecisionId() string {
@@ -3659,7 +3808,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[41]
+	mi := &file_stint_v1_history_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3671,7 +3820,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[41]
+	mi := &file_stint_v1_history_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3684,7 +3833,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{41}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExplainResponse) GetDecision() *Decision {
@@ -3795,7 +3944,7 @@ type EvaluatedRequest struct {
 
 func (x *EvaluatedRequest) Reset() {
 	*x = EvaluatedRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[42]
+	mi := &file_stint_v1_history_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3807,7 +3956,7 @@ func (x *EvaluatedRequest) String() string {
 func (*EvaluatedRequest) ProtoMessage() {}
 
 func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[42]
+	mi := &file_stint_v1_history_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3820,7 +3969,7 @@ func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluatedRequest.ProtoReflect.Descriptor instead.
 func (*EvaluatedRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{42}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *EvaluatedRequest) GetPolicyVersion() uint64 {
@@ -3985,7 +4134,7 @@ type PolicyEffect struct {
 
 func (x *PolicyEffect) Reset() {
 	*x = PolicyEffect{}
-	mi := &file_stint_v1_history_proto_msgTypes[43]
+	mi := &file_stint_v1_history_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3997,7 +4146,7 @@ func (x *PolicyEffect) String() string {
 func (*PolicyEffect) ProtoMessage() {}
 
 func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[43]
+	mi := &file_stint_v1_history_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4010,7 +4159,7 @@ func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyEffect.ProtoReflect.Descriptor instead.
 func (*PolicyEffect) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{43}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *PolicyEffect) GetEffect() Effect {
@@ -4055,7 +4204,7 @@ type ExplainedElement struct {
 
 func (x *ExplainedElement) Reset() {
 	*x = ExplainedElement{}
-	mi := &file_stint_v1_history_proto_msgTypes[44]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4067,7 +4216,7 @@ func (x *ExplainedElement) String() string {
 func (*ExplainedElement) ProtoMessage() {}
 
 func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[44]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4080,7 +4229,7 @@ func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedElement.ProtoReflect.Descriptor instead.
 func (*ExplainedElement) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{44}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ExplainedElement) GetElement() *GrantElement {
@@ -4126,7 +4275,7 @@ type ExplainedPolicy struct {
 
 func (x *ExplainedPolicy) Reset() {
 	*x = ExplainedPolicy{}
-	mi := &file_stint_v1_history_proto_msgTypes[45]
+	mi := &file_stint_v1_history_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4138,7 +4287,7 @@ func (x *ExplainedPolicy) String() string {
 func (*ExplainedPolicy) ProtoMessage() {}
 
 func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[45]
+	mi := &file_stint_v1_history_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4151,7 +4300,7 @@ func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedPolicy.ProtoReflect.Descriptor instead.
 func (*ExplainedPolicy) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{45}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ExplainedPolicy) GetPolicyId() string {
@@ -4193,7 +4342,7 @@ type ExplainedStep struct {
 
 func (x *ExplainedStep) Reset() {
 	*x = ExplainedStep{}
-	mi := &file_stint_v1_history_proto_msgTypes[46]
+	mi := &file_stint_v1_history_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4205,7 +4354,7 @@ func (x *ExplainedStep) String() string {
 func (*ExplainedStep) ProtoMessage() {}
 
 func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[46]
+	mi := &file_stint_v1_history_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4218,7 +4367,7 @@ func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedStep.ProtoReflect.Descriptor instead.
 func (*ExplainedStep) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{46}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ExplainedStep) GetStepId() string {
@@ -4260,7 +4409,7 @@ type PassingChange struct {
 
 func (x *PassingChange) Reset() {
 	*x = PassingChange{}
-	mi := &file_stint_v1_history_proto_msgTypes[47]
+	mi := &file_stint_v1_history_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4272,7 +4421,7 @@ func (x *PassingChange) String() string {
 func (*PassingChange) ProtoMessage() {}
 
 func (x *PassingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[47]
+	mi := &file_stint_v1_history_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4285,7 +4434,7 @@ func (x *PassingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassingChange.ProtoReflect.Descriptor instead.
 func (*PassingChange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{47}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *PassingChange) GetGrant() *Grant {
@@ -4338,7 +4487,7 @@ type LeftOut struct {
 
 func (x *LeftOut) Reset() {
 	*x = LeftOut{}
-	mi := &file_stint_v1_history_proto_msgTypes[48]
+	mi := &file_stint_v1_history_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4350,7 +4499,7 @@ func (x *LeftOut) String() string {
 func (*LeftOut) ProtoMessage() {}
 
 func (x *LeftOut) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[48]
+	mi := &file_stint_v1_history_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4363,7 +4512,7 @@ func (x *LeftOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeftOut.ProtoReflect.Descriptor instead.
 func (*LeftOut) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{48}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LeftOut) GetElement() *GrantElement {
@@ -4432,7 +4581,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[49]
+	mi := &file_stint_v1_history_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4444,7 +4593,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[49]
+	mi := &file_stint_v1_history_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4457,7 +4606,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{49}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ExportRequest) GetRows() ExportedRows {
@@ -4575,7 +4724,7 @@ type ExportResponse struct {
 
 func (x *ExportResponse) Reset() {
 	*x = ExportResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[50]
+	mi := &file_stint_v1_history_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4587,7 +4736,7 @@ func (x *ExportResponse) String() string {
 func (*ExportResponse) ProtoMessage() {}
 
 func (x *ExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[50]
+	mi := &file_stint_v1_history_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4600,7 +4749,7 @@ func (x *ExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
 func (*ExportResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{50}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ExportResponse) GetBegun() *ExportBegun {
@@ -4657,7 +4806,7 @@ type AuditRecord struct {
 
 func (x *AuditRecord) Reset() {
 	*x = AuditRecord{}
-	mi := &file_stint_v1_history_proto_msgTypes[51]
+	mi := &file_stint_v1_history_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4669,7 +4818,7 @@ func (x *AuditRecord) String() string {
 func (*AuditRecord) ProtoMessage() {}
 
 func (x *AuditRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[51]
+	mi := &file_stint_v1_history_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4682,7 +4831,7 @@ func (x *AuditRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRecord.ProtoReflect.Descriptor instead.
 func (*AuditRecord) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{51}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *AuditRecord) GetSequence() uint64 {
@@ -4712,7 +4861,7 @@ type ExportBegun struct {
 
 func (x *ExportBegun) Reset() {
 	*x = ExportBegun{}
-	mi := &file_stint_v1_history_proto_msgTypes[52]
+	mi := &file_stint_v1_history_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4724,7 +4873,7 @@ func (x *ExportBegun) String() string {
 func (*ExportBegun) ProtoMessage() {}
 
 func (x *ExportBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[52]
+	mi := &file_stint_v1_history_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4737,7 +4886,7 @@ func (x *ExportBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportBegun.ProtoReflect.Descriptor instead.
 func (*ExportBegun) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{52}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ExportBegun) GetEpoch() string {
@@ -4783,7 +4932,7 @@ type ExportedIssuance struct {
 
 func (x *ExportedIssuance) Reset() {
 	*x = ExportedIssuance{}
-	mi := &file_stint_v1_history_proto_msgTypes[53]
+	mi := &file_stint_v1_history_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4795,7 +4944,7 @@ func (x *ExportedIssuance) String() string {
 func (*ExportedIssuance) ProtoMessage() {}
 
 func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[53]
+	mi := &file_stint_v1_history_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4808,7 +4957,7 @@ func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedIssuance.ProtoReflect.Descriptor instead.
 func (*ExportedIssuance) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{53}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ExportedIssuance) GetIssuance() *Issuance {
@@ -4862,17 +5011,24 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\vHistoryTerm\x12,\n" +
 	"\x05field\x18\x01 \x01(\x0e2\x16.stint.v1.HistoryFieldR\x05field\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\tR\x06values\x12\x1a\n" +
-	"\bexcluded\x18\x03 \x01(\bR\bexcluded\"\xb3\x01\n" +
+	"\bexcluded\x18\x03 \x01(\bR\bexcluded\"\xde\x01\n" +
 	"\x10CountRowsRequest\x12)\n" +
 	"\x04list\x18\x01 \x01(\x0e2\x15.stint.v1.HistoryListR\x04list\x12/\n" +
 	"\x06filter\x18\x02 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x121\n" +
 	"\bgroup_by\x18\x03 \x01(\x0e2\x16.stint.v1.HistoryFieldR\agroupBy\x12\x10\n" +
-	"\x03top\x18\x04 \x01(\rR\x03top\"\xa7\x01\n" +
+	"\x03top\x18\x04 \x01(\rR\x03top\x12)\n" +
+	"\x04span\x18\x05 \x01(\x0e2\x15.stint.v1.HistorySpanR\x04span\"\xd5\x01\n" +
 	"\x11CountRowsResponse\x12\x14\n" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\x12.\n" +
 	"\x06groups\x18\x02 \x03(\v2\x16.stint.v1.HistoryGroupR\x06groups\x12&\n" +
 	"\x0fgroups_left_out\x18\x03 \x01(\rR\rgroupsLeftOut\x12$\n" +
-	"\x0ecount_left_out\x18\x04 \x01(\x04R\fcountLeftOut\"I\n" +
+	"\x0ecount_left_out\x18\x04 \x01(\x04R\fcountLeftOut\x12,\n" +
+	"\x05spans\x18\x05 \x01(\v2\x16.stint.v1.HistorySpansR\x05spans\"\xb3\x01\n" +
+	"\fHistorySpans\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12/\n" +
+	"\x05least\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05least\x12-\n" +
+	"\x04mean\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x04mean\x12-\n" +
+	"\x04most\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x04most\"I\n" +
 	"\fHistoryGroup\x12\x19\n" +
 	"\x05value\x18\x01 \x01(\tH\x00R\x05value\x88\x01\x01\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\x04R\x05countB\b\n" +
@@ -5273,7 +5429,13 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x16HISTORY_LIST_DECISIONS\x10\x03\x12\x17\n" +
 	"\x13HISTORY_LIST_EVENTS\x10\x04\x12\x1a\n" +
 	"\x16HISTORY_LIST_EXCHANGES\x10\x05\x12\x16\n" +
-	"\x12HISTORY_LIST_USAGE\x10\x06*C\n" +
+	"\x12HISTORY_LIST_USAGE\x10\x06*\x90\x01\n" +
+	"\vHistorySpan\x12\x1c\n" +
+	"\x18HISTORY_SPAN_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15HISTORY_SPAN_VALIDITY\x10\x01\x12\x17\n" +
+	"\x13HISTORY_SPAN_USABLE\x10\x02\x12\x15\n" +
+	"\x11HISTORY_SPAN_OPEN\x10\x03\x12\x18\n" +
+	"\x14HISTORY_SPAN_CLOSURE\x10\x04*C\n" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fEFFECT_ALLOW\x10\x01\x12\x0f\n" +
@@ -5315,211 +5477,218 @@ func file_stint_v1_history_proto_rawDescGZIP() []byte {
 	return file_stint_v1_history_proto_rawDescData
 }
 
-var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_stint_v1_history_proto_goTypes = []any{
 	(HistoryField)(0),               // 0: stint.v1.HistoryField
 	(HistoryList)(0),                // 1: stint.v1.HistoryList
-	(Effect)(0),                     // 2: stint.v1.Effect
-	(ExportedRows)(0),               // 3: stint.v1.ExportedRows
-	(*HistoryFilter)(nil),           // 4: stint.v1.HistoryFilter
-	(*HistoryTerm)(nil),             // 5: stint.v1.HistoryTerm
-	(*CountRowsRequest)(nil),        // 6: stint.v1.CountRowsRequest
-	(*CountRowsResponse)(nil),       // 7: stint.v1.CountRowsResponse
-	(*HistoryGroup)(nil),            // 8: stint.v1.HistoryGroup
-	(*ListIssuancesRequest)(nil),    // 9: stint.v1.ListIssuancesRequest
-	(*ListIssuancesResponse)(nil),   // 10: stint.v1.ListIssuancesResponse
-	(*ListStepsRequest)(nil),        // 11: stint.v1.ListStepsRequest
-	(*ListStepsResponse)(nil),       // 12: stint.v1.ListStepsResponse
-	(*ListDecisionsRequest)(nil),    // 13: stint.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),   // 14: stint.v1.ListDecisionsResponse
-	(*Decision)(nil),                // 15: stint.v1.Decision
-	(*ToolCall)(nil),                // 16: stint.v1.ToolCall
-	(*CountedBudget)(nil),           // 17: stint.v1.CountedBudget
-	(*Situation)(nil),               // 18: stint.v1.Situation
-	(*FewerCalls)(nil),              // 19: stint.v1.FewerCalls
-	(*OpenerFacts)(nil),             // 20: stint.v1.OpenerFacts
-	(*RefusedCaller)(nil),           // 21: stint.v1.RefusedCaller
-	(*ListEventsRequest)(nil),       // 22: stint.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),      // 23: stint.v1.ListEventsResponse
-	(*TailEventsRequest)(nil),       // 24: stint.v1.TailEventsRequest
-	(*TailEventsResponse)(nil),      // 25: stint.v1.TailEventsResponse
-	(*Event)(nil),                   // 26: stint.v1.Event
-	(*LookUpRequest)(nil),           // 27: stint.v1.LookUpRequest
-	(*LookUpResponse)(nil),          // 28: stint.v1.LookUpResponse
-	(*TellDescendantsRequest)(nil),  // 29: stint.v1.TellDescendantsRequest
-	(*TellDescendantsResponse)(nil), // 30: stint.v1.TellDescendantsResponse
-	(*Reach)(nil),                   // 31: stint.v1.Reach
-	(*DescendantsSummary)(nil),      // 32: stint.v1.DescendantsSummary
-	(*ListGrantUseRequest)(nil),     // 33: stint.v1.ListGrantUseRequest
-	(*ListGrantUseResponse)(nil),    // 34: stint.v1.ListGrantUseResponse
-	(*GrantUse)(nil),                // 35: stint.v1.GrantUse
-	(*ListUsageRequest)(nil),        // 36: stint.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),       // 37: stint.v1.ListUsageResponse
-	(*ListExchangesRequest)(nil),    // 38: stint.v1.ListExchangesRequest
-	(*ListExchangesResponse)(nil),   // 39: stint.v1.ListExchangesResponse
-	(*UsageCount)(nil),              // 40: stint.v1.UsageCount
-	(*ListVerifiersRequest)(nil),    // 41: stint.v1.ListVerifiersRequest
-	(*ListVerifiersResponse)(nil),   // 42: stint.v1.ListVerifiersResponse
-	(*VerifierStatus)(nil),          // 43: stint.v1.VerifierStatus
-	(*ExplainRequest)(nil),          // 44: stint.v1.ExplainRequest
-	(*ExplainResponse)(nil),         // 45: stint.v1.ExplainResponse
-	(*EvaluatedRequest)(nil),        // 46: stint.v1.EvaluatedRequest
-	(*PolicyEffect)(nil),            // 47: stint.v1.PolicyEffect
-	(*ExplainedElement)(nil),        // 48: stint.v1.ExplainedElement
-	(*ExplainedPolicy)(nil),         // 49: stint.v1.ExplainedPolicy
-	(*ExplainedStep)(nil),           // 50: stint.v1.ExplainedStep
-	(*PassingChange)(nil),           // 51: stint.v1.PassingChange
-	(*LeftOut)(nil),                 // 52: stint.v1.LeftOut
-	(*ExportRequest)(nil),           // 53: stint.v1.ExportRequest
-	(*ExportResponse)(nil),          // 54: stint.v1.ExportResponse
-	(*AuditRecord)(nil),             // 55: stint.v1.AuditRecord
-	(*ExportBegun)(nil),             // 56: stint.v1.ExportBegun
-	(*ExportedIssuance)(nil),        // 57: stint.v1.ExportedIssuance
-	(*timestamppb.Timestamp)(nil),   // 58: google.protobuf.Timestamp
-	(SvidKind)(0),                   // 59: stint.v1.SvidKind
-	(IssuanceState)(0),              // 60: stint.v1.IssuanceState
-	(*Issuance)(nil),                // 61: stint.v1.Issuance
-	(StepState)(0),                  // 62: stint.v1.StepState
-	(*Step)(nil),                    // 63: stint.v1.Step
-	(*StepName)(nil),                // 64: stint.v1.StepName
-	(*Grant)(nil),                   // 65: stint.v1.Grant
-	(*Process)(nil),                 // 66: stint.v1.Process
-	(*Exchange)(nil),                // 67: stint.v1.Exchange
-	(*durationpb.Duration)(nil),     // 68: google.protobuf.Duration
-	(*StepPrincipal)(nil),           // 69: stint.v1.StepPrincipal
-	(*GrantElement)(nil),            // 70: stint.v1.GrantElement
-	(DenialLayer)(0),                // 71: stint.v1.DenialLayer
+	(HistorySpan)(0),                // 2: stint.v1.HistorySpan
+	(Effect)(0),                     // 3: stint.v1.Effect
+	(ExportedRows)(0),               // 4: stint.v1.ExportedRows
+	(*HistoryFilter)(nil),           // 5: stint.v1.HistoryFilter
+	(*HistoryTerm)(nil),             // 6: stint.v1.HistoryTerm
+	(*CountRowsRequest)(nil),        // 7: stint.v1.CountRowsRequest
+	(*CountRowsResponse)(nil),       // 8: stint.v1.CountRowsResponse
+	(*HistorySpans)(nil),            // 9: stint.v1.HistorySpans
+	(*HistoryGroup)(nil),            // 10: stint.v1.HistoryGroup
+	(*ListIssuancesRequest)(nil),    // 11: stint.v1.ListIssuancesRequest
+	(*ListIssuancesResponse)(nil),   // 12: stint.v1.ListIssuancesResponse
+	(*ListStepsRequest)(nil),        // 13: stint.v1.ListStepsRequest
+	(*ListStepsResponse)(nil),       // 14: stint.v1.ListStepsResponse
+	(*ListDecisionsRequest)(nil),    // 15: stint.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 16: stint.v1.ListDecisionsResponse
+	(*Decision)(nil),                // 17: stint.v1.Decision
+	(*ToolCall)(nil),                // 18: stint.v1.ToolCall
+	(*CountedBudget)(nil),           // 19: stint.v1.CountedBudget
+	(*Situation)(nil),               // 20: stint.v1.Situation
+	(*FewerCalls)(nil),              // 21: stint.v1.FewerCalls
+	(*OpenerFacts)(nil),             // 22: stint.v1.OpenerFacts
+	(*RefusedCaller)(nil),           // 23: stint.v1.RefusedCaller
+	(*ListEventsRequest)(nil),       // 24: stint.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),      // 25: stint.v1.ListEventsResponse
+	(*TailEventsRequest)(nil),       // 26: stint.v1.TailEventsRequest
+	(*TailEventsResponse)(nil),      // 27: stint.v1.TailEventsResponse
+	(*Event)(nil),                   // 28: stint.v1.Event
+	(*LookUpRequest)(nil),           // 29: stint.v1.LookUpRequest
+	(*LookUpResponse)(nil),          // 30: stint.v1.LookUpResponse
+	(*TellDescendantsRequest)(nil),  // 31: stint.v1.TellDescendantsRequest
+	(*TellDescendantsResponse)(nil), // 32: stint.v1.TellDescendantsResponse
+	(*Reach)(nil),                   // 33: stint.v1.Reach
+	(*DescendantsSummary)(nil),      // 34: stint.v1.DescendantsSummary
+	(*ListGrantUseRequest)(nil),     // 35: stint.v1.ListGrantUseRequest
+	(*ListGrantUseResponse)(nil),    // 36: stint.v1.ListGrantUseResponse
+	(*GrantUse)(nil),                // 37: stint.v1.GrantUse
+	(*ListUsageRequest)(nil),        // 38: stint.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),       // 39: stint.v1.ListUsageResponse
+	(*ListExchangesRequest)(nil),    // 40: stint.v1.ListExchangesRequest
+	(*ListExchangesResponse)(nil),   // 41: stint.v1.ListExchangesResponse
+	(*UsageCount)(nil),              // 42: stint.v1.UsageCount
+	(*ListVerifiersRequest)(nil),    // 43: stint.v1.ListVerifiersRequest
+	(*ListVerifiersResponse)(nil),   // 44: stint.v1.ListVerifiersResponse
+	(*VerifierStatus)(nil),          // 45: stint.v1.VerifierStatus
+	(*ExplainRequest)(nil),          // 46: stint.v1.ExplainRequest
+	(*ExplainResponse)(nil),         // 47: stint.v1.ExplainResponse
+	(*EvaluatedRequest)(nil),        // 48: stint.v1.EvaluatedRequest
+	(*PolicyEffect)(nil),            // 49: stint.v1.PolicyEffect
+	(*ExplainedElement)(nil),        // 50: stint.v1.ExplainedElement
+	(*ExplainedPolicy)(nil),         // 51: stint.v1.ExplainedPolicy
+	(*ExplainedStep)(nil),           // 52: stint.v1.ExplainedStep
+	(*PassingChange)(nil),           // 53: stint.v1.PassingChange
+	(*LeftOut)(nil),                 // 54: stint.v1.LeftOut
+	(*ExportRequest)(nil),           // 55: stint.v1.ExportRequest
+	(*ExportResponse)(nil),          // 56: stint.v1.ExportResponse
+	(*AuditRecord)(nil),             // 57: stint.v1.AuditRecord
+	(*ExportBegun)(nil),             // 58: stint.v1.ExportBegun
+	(*ExportedIssuance)(nil),        // 59: stint.v1.ExportedIssuance
+	(*timestamppb.Timestamp)(nil),   // 60: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),     // 61: google.protobuf.Duration
+	(SvidKind)(0),                   // 62: stint.v1.SvidKind
+	(IssuanceState)(0),              // 63: stint.v1.IssuanceState
+	(*Issuance)(nil),                // 64: stint.v1.Issuance
+	(StepState)(0),                  // 65: stint.v1.StepState
+	(*Step)(nil),                    // 66: stint.v1.Step
+	(*StepName)(nil),                // 67: stint.v1.StepName
+	(*Grant)(nil),                   // 68: stint.v1.Grant
+	(*Process)(nil),                 // 69: stint.v1.Process
+	(*Exchange)(nil),                // 70: stint.v1.Exchange
+	(*StepPrincipal)(nil),           // 71: stint.v1.StepPrincipal
+	(*GrantElement)(nil),            // 72: stint.v1.GrantElement
+	(DenialLayer)(0),                // 73: stint.v1.DenialLayer
 }
 var file_stint_v1_history_proto_depIdxs = []int32{
-	58,  // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
-	58,  // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
-	5,   // 2: stint.v1.HistoryFilter.terms:type_name -> stint.v1.HistoryTerm
-	58,  // 3: stint.v1.HistoryFilter.live_at:type_name -> google.protobuf.Timestamp
+	60,  // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
+	60,  // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
+	6,   // 2: stint.v1.HistoryFilter.terms:type_name -> stint.v1.HistoryTerm
+	60,  // 3: stint.v1.HistoryFilter.live_at:type_name -> google.protobuf.Timestamp
 	0,   // 4: stint.v1.HistoryTerm.field:type_name -> stint.v1.HistoryField
 	1,   // 5: stint.v1.CountRowsRequest.list:type_name -> stint.v1.HistoryList
-	4,   // 6: stint.v1.CountRowsRequest.filter:type_name -> stint.v1.HistoryFilter
+	5,   // 6: stint.v1.CountRowsRequest.filter:type_name -> stint.v1.HistoryFilter
 	0,   // 7: stint.v1.CountRowsRequest.group_by:type_name -> stint.v1.HistoryField
-	8,   // 8: stint.v1.CountRowsResponse.groups:type_name -> stint.v1.HistoryGroup
-	4,   // 9: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
-	59,  // 10: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
-	60,  // 11: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
-	61,  // 12: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
-	4,   // 13: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
-	62,  // 14: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
-	63,  // 15: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
-	4,   // 16: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
-	2,   // 17: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
-	15,  // 18: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
-	2,   // 19: stint.v1.Decision.effect:type_name -> stint.v1.Effect
-	58,  // 20: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
-	64,  // 21: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
-	65,  // 22: stint.v1.Decision.requested:type_name -> stint.v1.Grant
-	65,  // 23: stint.v1.Decision.granted:type_name -> stint.v1.Grant
-	65,  // 24: stint.v1.Decision.refused:type_name -> stint.v1.Grant
-	21,  // 25: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
-	18,  // 26: stint.v1.Decision.situation:type_name -> stint.v1.Situation
-	20,  // 27: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
-	16,  // 28: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
-	17,  // 29: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
-	64,  // 30: stint.v1.Situation.parent:type_name -> stint.v1.StepName
-	19,  // 31: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
-	64,  // 32: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
-	4,   // 33: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
-	26,  // 34: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
-	4,   // 35: stint.v1.TailEventsRequest.filter:type_name -> stint.v1.HistoryFilter
-	26,  // 36: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
-	58,  // 37: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	61,  // 38: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
-	63,  // 39: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
-	66,  // 40: stint.v1.TellDescendantsRequest.process:type_name -> stint.v1.Process
-	58,  // 41: stint.v1.TellDescendantsRequest.since:type_name -> google.protobuf.Timestamp
-	58,  // 42: stint.v1.TellDescendantsRequest.until:type_name -> google.protobuf.Timestamp
-	63,  // 43: stint.v1.TellDescendantsResponse.step:type_name -> stint.v1.Step
-	61,  // 44: stint.v1.TellDescendantsResponse.issuance:type_name -> stint.v1.Issuance
-	67,  // 45: stint.v1.TellDescendantsResponse.exchange:type_name -> stint.v1.Exchange
-	31,  // 46: stint.v1.TellDescendantsResponse.reach:type_name -> stint.v1.Reach
-	32,  // 47: stint.v1.TellDescendantsResponse.summary:type_name -> stint.v1.DescendantsSummary
-	58,  // 48: stint.v1.DescendantsSummary.last_dies_at:type_name -> google.protobuf.Timestamp
-	4,   // 49: stint.v1.ListGrantUseRequest.filter:type_name -> stint.v1.HistoryFilter
-	35,  // 50: stint.v1.ListGrantUseResponse.uses:type_name -> stint.v1.GrantUse
-	64,  // 51: stint.v1.GrantUse.step_name:type_name -> stint.v1.StepName
-	4,   // 52: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
-	40,  // 53: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
-	4,   // 54: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
-	67,  // 55: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
-	64,  // 56: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
-	58,  // 57: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
-	43,  // 58: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
-	58,  // 59: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
-	68,  // 60: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
-	58,  // 61: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
-	66,  // 62: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
-	15,  // 63: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
-	46,  // 64: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
-	47,  // 65: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
-	48,  // 66: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
-	49,  // 67: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
-	50,  // 68: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
-	51,  // 69: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
-	69,  // 70: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
-	50,  // 71: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
-	58,  // 72: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
-	2,   // 73: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
-	70,  // 74: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
-	71,  // 75: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
-	47,  // 76: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
-	64,  // 77: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
-	65,  // 78: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
-	52,  // 79: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
-	70,  // 80: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
-	3,   // 81: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
-	58,  // 82: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
-	58,  // 83: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
-	58,  // 84: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
-	5,   // 85: stint.v1.ExportRequest.terms:type_name -> stint.v1.HistoryTerm
-	58,  // 86: stint.v1.ExportRequest.live_at:type_name -> google.protobuf.Timestamp
-	56,  // 87: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
-	57,  // 88: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
-	15,  // 89: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
-	26,  // 90: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
-	55,  // 91: stint.v1.ExportResponse.records:type_name -> stint.v1.AuditRecord
-	58,  // 92: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
-	61,  // 93: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
-	62,  // 94: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
-	9,   // 95: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
-	11,  // 96: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
-	13,  // 97: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
-	22,  // 98: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
-	24,  // 99: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
-	27,  // 100: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
-	41,  // 101: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
-	36,  // 102: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
-	38,  // 103: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
-	6,   // 104: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
-	29,  // 105: stint.v1.History.TellDescendants:input_type -> stint.v1.TellDescendantsRequest
-	33,  // 106: stint.v1.History.ListGrantUse:input_type -> stint.v1.ListGrantUseRequest
-	44,  // 107: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
-	53,  // 108: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
-	10,  // 109: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
-	12,  // 110: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
-	14,  // 111: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
-	23,  // 112: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
-	25,  // 113: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
-	28,  // 114: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
-	42,  // 115: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
-	37,  // 116: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
-	39,  // 117: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
-	7,   // 118: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
-	30,  // 119: stint.v1.History.TellDescendants:output_type -> stint.v1.TellDescendantsResponse
-	34,  // 120: stint.v1.History.ListGrantUse:output_type -> stint.v1.ListGrantUseResponse
-	45,  // 121: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
-	54,  // 122: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
-	109, // [109:123] is the sub-list for method output_type
-	95,  // [95:109] is the sub-list for method input_type
-	95,  // [95:95] is the sub-list for extension type_name
-	95,  // [95:95] is the sub-list for extension extendee
-	0,   // [0:95] is the sub-list for field type_name
+	2,   // 8: stint.v1.CountRowsRequest.span:type_name -> stint.v1.HistorySpan
+	10,  // 9: stint.v1.CountRowsResponse.groups:type_name -> stint.v1.HistoryGroup
+	9,   // 10: stint.v1.CountRowsResponse.spans:type_name -> stint.v1.HistorySpans
+	61,  // 11: stint.v1.HistorySpans.least:type_name -> google.protobuf.Duration
+	61,  // 12: stint.v1.HistorySpans.mean:type_name -> google.protobuf.Duration
+	61,  // 13: stint.v1.HistorySpans.most:type_name -> google.protobuf.Duration
+	5,   // 14: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
+	62,  // 15: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
+	63,  // 16: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
+	64,  // 17: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
+	5,   // 18: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
+	65,  // 19: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
+	66,  // 20: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
+	5,   // 21: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
+	3,   // 22: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
+	17,  // 23: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
+	3,   // 24: stint.v1.Decision.effect:type_name -> stint.v1.Effect
+	60,  // 25: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
+	67,  // 26: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
+	68,  // 27: stint.v1.Decision.requested:type_name -> stint.v1.Grant
+	68,  // 28: stint.v1.Decision.granted:type_name -> stint.v1.Grant
+	68,  // 29: stint.v1.Decision.refused:type_name -> stint.v1.Grant
+	23,  // 30: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
+	20,  // 31: stint.v1.Decision.situation:type_name -> stint.v1.Situation
+	22,  // 32: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
+	18,  // 33: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
+	19,  // 34: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
+	67,  // 35: stint.v1.Situation.parent:type_name -> stint.v1.StepName
+	21,  // 36: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
+	67,  // 37: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
+	5,   // 38: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
+	28,  // 39: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
+	5,   // 40: stint.v1.TailEventsRequest.filter:type_name -> stint.v1.HistoryFilter
+	28,  // 41: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
+	60,  // 42: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	64,  // 43: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
+	66,  // 44: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
+	69,  // 45: stint.v1.TellDescendantsRequest.process:type_name -> stint.v1.Process
+	60,  // 46: stint.v1.TellDescendantsRequest.since:type_name -> google.protobuf.Timestamp
+	60,  // 47: stint.v1.TellDescendantsRequest.until:type_name -> google.protobuf.Timestamp
+	66,  // 48: stint.v1.TellDescendantsResponse.step:type_name -> stint.v1.Step
+	64,  // 49: stint.v1.TellDescendantsResponse.issuance:type_name -> stint.v1.Issuance
+	70,  // 50: stint.v1.TellDescendantsResponse.exchange:type_name -> stint.v1.Exchange
+	33,  // 51: stint.v1.TellDescendantsResponse.reach:type_name -> stint.v1.Reach
+	34,  // 52: stint.v1.TellDescendantsResponse.summary:type_name -> stint.v1.DescendantsSummary
+	60,  // 53: stint.v1.DescendantsSummary.last_dies_at:type_name -> google.protobuf.Timestamp
+	5,   // 54: stint.v1.ListGrantUseRequest.filter:type_name -> stint.v1.HistoryFilter
+	37,  // 55: stint.v1.ListGrantUseResponse.uses:type_name -> stint.v1.GrantUse
+	67,  // 56: stint.v1.GrantUse.step_name:type_name -> stint.v1.StepName
+	5,   // 57: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
+	42,  // 58: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
+	5,   // 59: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
+	70,  // 60: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
+	67,  // 61: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
+	60,  // 62: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
+	45,  // 63: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
+	60,  // 64: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
+	61,  // 65: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
+	60,  // 66: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
+	69,  // 67: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
+	17,  // 68: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
+	48,  // 69: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
+	49,  // 70: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
+	50,  // 71: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
+	51,  // 72: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
+	52,  // 73: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
+	53,  // 74: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
+	71,  // 75: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
+	52,  // 76: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
+	60,  // 77: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
+	3,   // 78: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
+	72,  // 79: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
+	73,  // 80: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
+	49,  // 81: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
+	67,  // 82: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
+	68,  // 83: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
+	54,  // 84: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
+	72,  // 85: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
+	4,   // 86: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
+	60,  // 87: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
+	60,  // 88: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
+	60,  // 89: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
+	6,   // 90: stint.v1.ExportRequest.terms:type_name -> stint.v1.HistoryTerm
+	60,  // 91: stint.v1.ExportRequest.live_at:type_name -> google.protobuf.Timestamp
+	58,  // 92: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
+	59,  // 93: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
+	17,  // 94: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
+	28,  // 95: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
+	57,  // 96: stint.v1.ExportResponse.records:type_name -> stint.v1.AuditRecord
+	60,  // 97: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
+	64,  // 98: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
+	65,  // 99: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
+	11,  // 100: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
+	13,  // 101: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
+	15,  // 102: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
+	24,  // 103: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
+	26,  // 104: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
+	29,  // 105: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
+	43,  // 106: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
+	38,  // 107: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
+	40,  // 108: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
+	7,   // 109: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
+	31,  // 110: stint.v1.History.TellDescendants:input_type -> stint.v1.TellDescendantsRequest
+	35,  // 111: stint.v1.History.ListGrantUse:input_type -> stint.v1.ListGrantUseRequest
+	46,  // 112: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
+	55,  // 113: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
+	12,  // 114: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
+	14,  // 115: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
+	16,  // 116: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
+	25,  // 117: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
+	27,  // 118: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
+	30,  // 119: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
+	44,  // 120: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
+	39,  // 121: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
+	41,  // 122: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
+	8,   // 123: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
+	32,  // 124: stint.v1.History.TellDescendants:output_type -> stint.v1.TellDescendantsResponse
+	36,  // 125: stint.v1.History.ListGrantUse:output_type -> stint.v1.ListGrantUseResponse
+	47,  // 126: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
+	56,  // 127: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
+	114, // [114:128] is the sub-list for method output_type
+	100, // [100:114] is the sub-list for method input_type
+	100, // [100:100] is the sub-list for extension type_name
+	100, // [100:100] is the sub-list for extension extendee
+	0,   // [0:100] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_history_proto_init() }
@@ -5529,10 +5698,10 @@ func file_stint_v1_history_proto_init() {
 	}
 	file_stint_v1_errors_proto_init()
 	file_stint_v1_types_proto_init()
-	file_stint_v1_history_proto_msgTypes[4].OneofWrappers = []any{}
-	file_stint_v1_history_proto_msgTypes[17].OneofWrappers = []any{}
-	file_stint_v1_history_proto_msgTypes[20].OneofWrappers = []any{}
-	file_stint_v1_history_proto_msgTypes[25].OneofWrappers = []any{
+	file_stint_v1_history_proto_msgTypes[5].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[18].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[21].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[26].OneofWrappers = []any{
 		(*TellDescendantsRequest_StepId)(nil),
 		(*TellDescendantsRequest_RunId)(nil),
 		(*TellDescendantsRequest_Entry)(nil),
@@ -5541,21 +5710,21 @@ func file_stint_v1_history_proto_init() {
 		(*TellDescendantsRequest_DecisionId)(nil),
 		(*TellDescendantsRequest_Key)(nil),
 	}
-	file_stint_v1_history_proto_msgTypes[26].OneofWrappers = []any{
+	file_stint_v1_history_proto_msgTypes[27].OneofWrappers = []any{
 		(*TellDescendantsResponse_Step)(nil),
 		(*TellDescendantsResponse_Issuance)(nil),
 		(*TellDescendantsResponse_Exchange)(nil),
 		(*TellDescendantsResponse_Reach)(nil),
 		(*TellDescendantsResponse_Summary)(nil),
 	}
-	file_stint_v1_history_proto_msgTypes[48].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[49].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_history_proto_rawDesc), len(file_stint_v1_history_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   54,
+			NumEnums:      5,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

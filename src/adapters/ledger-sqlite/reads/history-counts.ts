@@ -1,8 +1,8 @@
-import type { HistoryField, HistoryList } from "../../../domain/history-filter.ts";
-import type { HistoryFilter, HistoryGroup } from "../../../ports/ledger-reads.ts";
+import type { HistoryField, HistoryList, HistorySpan } from "../../../domain/history-filter.ts";
+import type { HistoryFilter, HistoryGroup, SpansOfRows } from "../../../ports/ledger-reads.ts";
 import type { Connection } from "../connection.ts";
 import { MINUTE, minuteOf, sizeOf } from "../tables/event-table.ts";
-import { FIELD_SQL, LIST_SQL } from "./history-fields.ts";
+import { FIELD_SQL, LIST_SQL, SPAN_SQL } from "./history-fields.ts";
 import { type Condition, valuesOf, whereOf } from "./history-page.ts";
 
 /**
@@ -36,6 +36,22 @@ export function countRows(
       GROUP BY 1`,
     values,
   );
+}
+
+/** How long something of the rows lasted. Brokers' clocks may differ: what ended before it began lasted no time. */
+export function spansOfRows(
+  db: Connection,
+  of: HistoryList,
+  conditions: readonly Condition[],
+  span: HistorySpan,
+): SpansOfRows {
+  const found = db.get<SpansOfRows>(
+    `SELECT count(micros) AS count, coalesce(min(micros), 0) AS leastMicros, coalesce(max(micros), 0) AS mostMicros,
+            total(micros) AS sumMicros
+       FROM (SELECT max(0, ${SPAN_SQL[span]}) AS micros FROM ${LIST_SQL[of].from}${whereOf(conditions)})`,
+    valuesOf(conditions),
+  );
+  return found ?? { count: 0, leastMicros: 0, mostMicros: 0, sumMicros: 0 };
 }
 
 /** Exclusive bounds of the sequences that rows recorded in [since, until) can have. */

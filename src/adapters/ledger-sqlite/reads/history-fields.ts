@@ -1,4 +1,4 @@
-import type { HistoryField, HistoryList } from "../../../domain/history-filter.ts";
+import type { HistoryField, HistoryList, HistorySpan } from "../../../domain/history-filter.ts";
 import { ISSUANCE_OUTCOME, ISSUANCE_OUTCOME_THROUGH } from "../tables/issuance-table.ts";
 
 /**
@@ -144,6 +144,17 @@ export const LIST_SQL = {
     weight: "u.calls",
   },
 } as const satisfies Readonly<Record<HistoryList, { from: string; alias: string; weight: string }>>;
+
+/** In microseconds, by the aliases of `LIST_SQL`; NULL where a row has no such span. */
+export const SPAN_SQL: { readonly [Span in HistorySpan]: string } = {
+  validity: "i.expires_at_s * 1000000 - i.issued_at_us",
+  usable: `
+    CASE WHEN i.undelivered_sequence IS NULL
+         THEN min(i.expires_at_s * 1000000, coalesce(i.revoked_at_us, i.expires_at_s * 1000000),
+                  coalesce(s.closed_at_us, i.expires_at_s * 1000000)) - i.issued_at_us END`,
+  open: "s.closed_at_us - s.opened_at_us",
+  closure: "(SELECT c.reached_at_us FROM closure AS c WHERE c.closed_sequence = s.closed_sequence) - s.closed_at_us",
+};
 
 /** Of which rows something was alive at `@liveAt`. */
 export const LIVE_AT_SQL = {

@@ -11,7 +11,7 @@ import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principa
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { STATE_OF_TOOL, type StoredTool, TOOL, toolOf } from "../tables/tool-table.ts";
 import { USAGE, type UsageHistoryRow } from "../tables/usage-table.ts";
-import { countRows, sequenceSpan } from "./history-counts.ts";
+import { countRows, sequenceSpan, spansOfRows } from "./history-counts.ts";
 import { LIST_SQL } from "./history-fields.ts";
 import { type Condition, pageConditions, readPage, when } from "./history-page.ts";
 import { conditionsOn } from "./history-terms.ts";
@@ -145,6 +145,10 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     async count(list, filter, groupBy) {
       const bounds = list === "usage" ? [] : pageConditions(LIST_SQL[list].alias, filter);
       return read((db) => countRows(db, list, [...bounds, ...conditionsOn(list, filter)], groupBy));
+    },
+    async spans(list, filter, span) {
+      const bounds = list === "usage" ? [] : pageConditions(LIST_SQL[list].alias, filter);
+      return read((db) => spansOfRows(db, list, [...bounds, ...conditionsOn(list, filter)], span));
     },
     span: async (filter) => read((db) => sequenceSpan(db, filter)),
     stepTree: async (stepId, stepsMax) => read((db) => stepTree(db, stepId, stepsMax)),

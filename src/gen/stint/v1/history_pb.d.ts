@@ -155,6 +155,13 @@ export declare type CountRowsRequest = Message<"stint.v1.CountRowsRequest"> & {
    * @generated from field: uint32 top = 4;
    */
   top: number;
+
+  /**
+   * Unspecified: none. A list that has no such span refuses it.
+   *
+   * @generated from field: stint.v1.HistorySpan span = 5;
+   */
+  span: HistorySpan;
 };
 
 /**
@@ -192,6 +199,13 @@ export declare type CountRowsResponse = Message<"stint.v1.CountRowsResponse"> & 
    * @generated from field: uint64 count_left_out = 4;
    */
   countLeftOut: bigint;
+
+  /**
+   * Absent where no span was asked for.
+   *
+   * @generated from field: stint.v1.HistorySpans spans = 5;
+   */
+  spans?: HistorySpans | undefined;
 };
 
 /**
@@ -199,6 +213,41 @@ export declare type CountRowsResponse = Message<"stint.v1.CountRowsResponse"> & 
  * Use `create(CountRowsResponseSchema)` to create a new message.
  */
 export declare const CountRowsResponseSchema: GenMessage<CountRowsResponse>;
+
+/**
+ * @generated from message stint.v1.HistorySpans
+ */
+export declare type HistorySpans = Message<"stint.v1.HistorySpans"> & {
+  /**
+   * Rows that have the span; the others are not told of here.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * Absent where there are no rows.
+   *
+   * @generated from field: google.protobuf.Duration least = 2;
+   */
+  least?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration mean = 3;
+   */
+  mean?: Duration | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Duration most = 4;
+   */
+  most?: Duration | undefined;
+};
+
+/**
+ * Describes the message stint.v1.HistorySpans.
+ * Use `create(HistorySpansSchema)` to create a new message.
+ */
+export declare const HistorySpansSchema: GenMessage<HistorySpans>;
 
 /**
  * @generated from message stint.v1.HistoryGroup
@@ -2599,6 +2648,52 @@ export enum HistoryList {
  * Describes the enum stint.v1.HistoryList.
  */
 export declare const HistoryListSchema: GenEnum<HistoryList>;
+
+/**
+ * How long something of a row lasted.
+ *
+ * @generated from enum stint.v1.HistorySpan
+ */
+export enum HistorySpan {
+  /**
+   * @generated from enum value: HISTORY_SPAN_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Of issuances: from being issued to the end of the validity.
+   *
+   * @generated from enum value: HISTORY_SPAN_VALIDITY = 1;
+   */
+  VALIDITY = 1,
+
+  /**
+   * Of issuances that were delivered: from being issued until it was taken back, its step was closed, or its validity ended.
+   *
+   * @generated from enum value: HISTORY_SPAN_USABLE = 2;
+   */
+  USABLE = 2,
+
+  /**
+   * Of steps that are closed: from being opened.
+   *
+   * @generated from enum value: HISTORY_SPAN_OPEN = 3;
+   */
+  OPEN = 3,
+
+  /**
+   * Of steps whose closure was asked about: from the close until it was recorded that nobody accepts any more what it closed. Who asks later has it
+   * recorded later.
+   *
+   * @generated from enum value: HISTORY_SPAN_CLOSURE = 4;
+   */
+  CLOSURE = 4,
+}
+
+/**
+ * Describes the enum stint.v1.HistorySpan.
+ */
+export declare const HistorySpanSchema: GenEnum<HistorySpan>;
 
 /**
  * @generated from enum stint.v1.Effect

@@ -59,6 +59,14 @@ class HistoryList(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     HISTORY_LIST_EXCHANGES: _ClassVar[HistoryList]
     HISTORY_LIST_USAGE: _ClassVar[HistoryList]
 
+class HistorySpan(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HISTORY_SPAN_UNSPECIFIED: _ClassVar[HistorySpan]
+    HISTORY_SPAN_VALIDITY: _ClassVar[HistorySpan]
+    HISTORY_SPAN_USABLE: _ClassVar[HistorySpan]
+    HISTORY_SPAN_OPEN: _ClassVar[HistorySpan]
+    HISTORY_SPAN_CLOSURE: _ClassVar[HistorySpan]
+
 class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EFFECT_UNSPECIFIED: _ClassVar[Effect]
@@ -112,6 +120,11 @@ HISTORY_LIST_DECISIONS: HistoryList
 HISTORY_LIST_EVENTS: HistoryList
 HISTORY_LIST_EXCHANGES: HistoryList
 HISTORY_LIST_USAGE: HistoryList
+HISTORY_SPAN_UNSPECIFIED: HistorySpan
+HISTORY_SPAN_VALIDITY: HistorySpan
+HISTORY_SPAN_USABLE: HistorySpan
+HISTORY_SPAN_OPEN: HistorySpan
+HISTORY_SPAN_CLOSURE: HistorySpan
 EFFECT_UNSPECIFIED: Effect
 EFFECT_ALLOW: Effect
 EFFECT_DENY: Effect
@@ -160,28 +173,44 @@ class HistoryTerm(_message.Message):
     def __init__(self, field: _Optional[_Union[HistoryField, str]] = ..., values: _Optional[_Iterable[str]] = ..., excluded: _Optional[bool] = ...) -> None: ...
 
 class CountRowsRequest(_message.Message):
-    __slots__ = ("list", "filter", "group_by", "top")
+    __slots__ = ("list", "filter", "group_by", "top", "span")
     LIST_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     GROUP_BY_FIELD_NUMBER: _ClassVar[int]
     TOP_FIELD_NUMBER: _ClassVar[int]
+    SPAN_FIELD_NUMBER: _ClassVar[int]
     list: HistoryList
     filter: HistoryFilter
     group_by: HistoryField
     top: int
-    def __init__(self, list: _Optional[_Union[HistoryList, str]] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., group_by: _Optional[_Union[HistoryField, str]] = ..., top: _Optional[int] = ...) -> None: ...
+    span: HistorySpan
+    def __init__(self, list: _Optional[_Union[HistoryList, str]] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., group_by: _Optional[_Union[HistoryField, str]] = ..., top: _Optional[int] = ..., span: _Optional[_Union[HistorySpan, str]] = ...) -> None: ...
 
 class CountRowsResponse(_message.Message):
-    __slots__ = ("count", "groups", "groups_left_out", "count_left_out")
+    __slots__ = ("count", "groups", "groups_left_out", "count_left_out", "spans")
     COUNT_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     GROUPS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
     COUNT_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    SPANS_FIELD_NUMBER: _ClassVar[int]
     count: int
     groups: _containers.RepeatedCompositeFieldContainer[HistoryGroup]
     groups_left_out: int
     count_left_out: int
-    def __init__(self, count: _Optional[int] = ..., groups: _Optional[_Iterable[_Union[HistoryGroup, _Mapping]]] = ..., groups_left_out: _Optional[int] = ..., count_left_out: _Optional[int] = ...) -> None: ...
+    spans: HistorySpans
+    def __init__(self, count: _Optional[int] = ..., groups: _Optional[_Iterable[_Union[HistoryGroup, _Mapping]]] = ..., groups_left_out: _Optional[int] = ..., count_left_out: _Optional[int] = ..., spans: _Optional[_Union[HistorySpans, _Mapping]] = ...) -> None: ...
+
+class HistorySpans(_message.Message):
+    __slots__ = ("count", "least", "mean", "most")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    LEAST_FIELD_NUMBER: _ClassVar[int]
+    MEAN_FIELD_NUMBER: _ClassVar[int]
+    MOST_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    least: _duration_pb2.Duration
+    mean: _duration_pb2.Duration
+    most: _duration_pb2.Duration
+    def __init__(self, count: _Optional[int] = ..., least: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., mean: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., most: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class HistoryGroup(_message.Message):
     __slots__ = ("value", "count")
