@@ -31,6 +31,7 @@ export async function runReport(session: Session, { framework, format, out, ...w
   const until = wanted.until ?? Math.floor(session.context.now() / MS_PER_SECOND) * MS_PER_SECOND;
   if (until <= since) throw usageFailure("the period ends before it begins: --until has to be later than --since");
   if (out !== "-" && existsSync(out)) throw usageFailure(thereAlready(out));
+  if (format === "pdf" && out === "-" && isTerminal(session)) throw usageFailure("pdf takes an --out, a new file");
   const report = await makeReport(session, await readFramework(framework), { since, until });
   const written = await WRITERS[format](report);
   if (out === "-") await write(session, written);
@@ -58,6 +59,10 @@ async function keep(out: string, written: string | Uint8Array): Promise<void> {
 
 function thereAlready(out: string): string {
   return `${out} is there already, and is not written over`;
+}
+
+function isTerminal({ context: { out } }: Session): boolean {
+  return (out as { readonly isTTY?: boolean }).isTTY === true;
 }
 
 async function write({ context: { out } }: Session, written: string | Uint8Array): Promise<void> {

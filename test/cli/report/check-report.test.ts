@@ -61,6 +61,13 @@ describe("a report that holds", () => {
     expect(JSON.parse(out)).toMatchObject({ kind: "report", page: "is its data" });
   });
 
+  test("has what a runtime said of its work as text, and holds all the same", async () => {
+    const agentic = (await scene.at(["report", "--framework", "owasp-agentic"])).out;
+    expect([agentic.includes("<img"), agentic.includes("<script")]).toEqual([false, false]);
+    expect(agentic).toContain("&lt;img src=x onerror=alert(1)&gt;");
+    expect(await check(agentic)).toMatchObject({ status: 0 });
+  });
+
   test("is checked by its data where another version made the page", async () => {
     const other = page.replaceAll("stint 0.1.0", "stint 0.9.0").replace("<h1 ", "<h1  ");
     const { status, out } = await check(other);

@@ -1,6 +1,9 @@
 import { beforeAll, expect } from "vitest";
 import { cliScene, data, grant, tool } from "../cli-scene.ts";
 
+/** As hostile as a runtime may make it: text without control characters. */
+const HOSTILE_PURPOSE = `<img src=x onerror=alert(1)>'"><script>alert(2)</script>&amp; שלום`;
+
 /** A broker in whose ledger something of most kinds is recorded, and reports about it. */
 export function reportScene() {
   const scene = cliScene();
@@ -11,7 +14,7 @@ export function reportScene() {
     const done = await scene.openStep("r-done");
     await scene.issueBoth(done);
     await data(scene.stint(["-o", "json", "step", "close", done, "--outcome", "completed"]));
-    const open = await scene.openStep("r-open");
+    const open = await scene.openStep("r-open", ["--purpose", HOSTILE_PURPOSE]);
     await scene.issueBoth(open);
     const [issued] = await data(
       scene.stint(["-o", "json", "history", "issuances", "--run", "r-open", "--kind", "jwt"]),
