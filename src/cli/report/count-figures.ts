@@ -14,10 +14,23 @@ const GROUPS = 20;
 /** More than there are types of events. */
 const TYPES_MAX = 500;
 
+/** Events of the period, by type; a type of which there are none is not there. */
+export type TypeCounts = ReadonlyMap<string, number>;
+
 /**
- * Counts, one figure after the other, so that the broker's other readers have their turn. What events are counted of by their type is
- * asked in one: the events of a long period are looked through once, and not once for each type.
+ * Counts the events of the period by type: what they are looked through for once, and not once for each figure or example.
  *
+ * @throws CallError
+ */
+export async function countTypes(history: Counting, period: Period): Promise<TypeCounts> {
+  const { groups } = await counts(history, FIGURES.everything, period, TYPES_MAX);
+  return new Map(groups.map(({ value = "", count }) => [value, Number(count)]));
+}
+
+/**
+ * Counts, one figure after the other, so that the broker's other readers have their turn.
+ *
+ * @param types - what of the figures is of one type of events is taken from there.
  * @param counted - is told how many are done.
  * @throws CallError
  */
@@ -25,18 +38,15 @@ export async function countFigures(
   history: Counting,
   names: readonly FigureName[],
   period: Period,
+  types: TypeCounts,
   counted: (done: number) => void,
 ): Promise<readonly ReportedFigure[]> {
   const figures: ReportedFigure[] = [];
-  let byType: ReadonlyMap<string, number> | undefined;
   for (const name of names) {
     const figure: Figure = FIGURES[name];
     const type = onlyTypeOf(figure);
-    if (type === undefined) figures.push(figureOf(name, figure, period, await counts(history, figure, period, GROUPS)));
-    else {
-      byType ??= countsByType(await counts(history, FIGURES.everything, period, TYPES_MAX));
-      figures.push({ ...headOf(name, figure, period), count: byType.get(type) ?? 0 });
-    }
+    if (type !== undefined) figures.push({ ...headOf(name, figure, period), count: types.get(type) ?? 0 });
+    else figures.push(figureOf(name, figure, period, await counts(history, figure, period, GROUPS)));
     counted(figures.length);
   }
   return figures;
@@ -46,10 +56,6 @@ export async function countFigures(
 function onlyTypeOf({ list, where, groupBy }: Figure): string | undefined {
   const isOnly = list === "events" && groupBy === undefined && Object.keys(where).length === 1;
   return isOnly ? where.type : undefined;
-}
-
-function countsByType({ groups }: CountRowsResponse): ReadonlyMap<string, number> {
-  return new Map(groups.map(({ value = "", count }) => [value, Number(count)]));
 }
 
 function counts(history: Counting, figure: Figure, period: Period, top: number): Promise<CountRowsResponse> {

@@ -6,7 +6,7 @@ import { microsOfTimestamp } from "../../wire/timestamps.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
 import { readVersion } from "../output/version.ts";
 import type { Session } from "../session.ts";
-import { countFigures } from "./count-figures.ts";
+import { countFigures, countTypes } from "./count-figures.ts";
 import { instantText, type Period } from "./figure-command.ts";
 import type { ExampleName, FigureName } from "./figures.ts";
 import type { Claim, Framework } from "./framework.ts";
@@ -30,10 +30,11 @@ export async function makeReport(session: Session, framework: Framework, period:
   const names = namesIn(claims);
   const bar = createProgressBar(session.context.err);
   try {
-    const figures = await countFigures(history, names.figures, period, (done) =>
+    const types = await countTypes(history, period);
+    const figures = await countFigures(history, names.figures, period, types, (done) =>
       bar.show(done / names.figures.length, `${done} of ${names.figures.length} figures`),
     );
-    const examples = await proveExamples({ history, ledger }, names.examples, period);
+    const examples = await proveExamples({ history, ledger }, names.examples, period, types);
     const { epoch, suspendedBecause } = await ledger.get({});
     const { checkpoint, verifierKey } = await ledger.getCheckpoint({});
     const { prunedEvents, periods } = await session.operator(Retention).get({});

@@ -4,6 +4,7 @@ import type { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { everyPage } from "../../sdk/operator/every-page.ts";
 import { CallError } from "../../wire/call-error.ts";
 import type { ClientOf } from "../../wire/client.ts";
+import type { TypeCounts } from "./count-figures.ts";
 import type { Period } from "./figure-command.ts";
 import { EXAMPLES, type Example, type ExampleName } from "./figures.ts";
 import { filterOf } from "./history-question.ts";
@@ -18,17 +19,21 @@ type Asked = {
 /**
  * Finds what a report shows of its period, and has the ledger prove it.
  *
+ * @param types - of which types there are events in the period.
  * @throws CallError
  */
 export async function proveExamples(
   asked: Asked,
   names: readonly ExampleName[],
   period: Period,
+  types: TypeCounts,
 ): Promise<readonly ReportedExample[]> {
   const examples: ReportedExample[] = [];
   for (const id of names) {
     const example: Example = EXAMPLES[id];
-    const sequence = await newestOf(asked.history, example, period);
+    // Of a type that is not there a broker would look through all of the period.
+    const mayBe = example.list !== "events" || types.has(example.type);
+    const sequence = mayBe ? await newestOf(asked.history, example, period) : undefined;
     const found = sequence === undefined ? { absent: "nothing like it was recorded in the period" } : undefined;
     examples.push({ id, title: example.title, ...(found ?? (await proven(asked.ledger, sequence ?? 0n))) });
   }
