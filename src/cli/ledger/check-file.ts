@@ -51,6 +51,11 @@ const KINDS: readonly Kind[] = [
  */
 export function checkFile(text: string, keys: LedgerKeys, since: string | undefined): Checked {
   const kind = KINDS.find(({ recognizes }) => recognizes(text));
+  if (text.startsWith("%PDF-")) {
+    throw usageFailure(
+      "of a report as a PDF the JSON is checked that is attached to it: pdfdetach -saveall takes it out",
+    );
+  }
   if (kind === undefined) throw new Failure("it is nothing that a ledger gives out", EXIT.refused);
   const checked = kind.check(text, keys, since);
   if (checked.kind === "refused") throw new Failure(`it proves nothing: ${checked.why}`, EXIT.refused);

@@ -174,6 +174,10 @@ describe("a report is refused by name", () => {
     expect({ status, err }).not.toMatchObject({ status: 0 });
   });
 
+  test("when it is a PDF, whose attachment is what is checked", async () => {
+    expect(await check("%PDF-1.7\n")).toMatchObject({ status: 2, err: expect.stringContaining("pdfdetach -saveall") });
+  });
+
   test.for(["{", "{}", "<!doctype html>\n", "<!doctype html>\n<html></html>"])("when it is %j", async (text) => {
     expect(await check(text)).toMatchObject({ status: 1, err: expect.stringContaining("it is no report") });
   });
