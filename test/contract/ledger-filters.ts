@@ -288,7 +288,7 @@ export function filtersContract(worldOf: () => World): void {
 
   test("how long something of the rows lasted is told whatever the slices, and of what has not ended not at all", async () => {
     const world = worldOf();
-    const { parent, beside, ofParent, revoked, ofBeside } = await past(world);
+    const { parent, beside, agent, ofParent, revoked, ofBeside } = await past(world);
     const { history } = world.store;
     const spans = (list: HistoryList, span: HistorySpan, runs: readonly string[]) =>
       historySpans(list, { terms: [only("run", ...runs)], now: world.clock.now() }, span, history, {
@@ -309,6 +309,20 @@ export function filtersContract(worldOf: () => World): void {
       sumMicros: closed - ofBeside.issuedAt,
     });
     expect((await spans("issuances", "usable", [parent.runId])).leastMicros).toBe(until - revoked.issuedAt);
+    // Of an agent slices are looked through, of a run an index: the longest is in the first slice, and the shortest in a later one.
+    const ofAgent = { terms: [only("agent", agent.content.name)], now: world.clock.now() };
+    const slices = { sequences: 2, perPageMax: 1 };
+    const usable = [
+      ofParent.expiresAt * 1_000_000 - ofParent.issuedAt,
+      until - revoked.issuedAt,
+      closed - ofBeside.issuedAt,
+    ];
+    expect(await historySpans("issuances", ofAgent, "usable", history, slices)).toEqual({
+      count: 3,
+      leastMicros: Math.min(...usable),
+      mostMicros: Math.max(...usable),
+      sumMicros: usable.reduce((sum, one) => sum + one, 0),
+    });
     const open = closed - present((await stepOf(world, beside)).openedAt);
     expect(await spans("steps", "open", [parent.runId, beside.runId])).toMatchObject({ count: 1, mostMicros: open });
     expect(await spans("steps", "closure", [beside.runId])).toEqual({

@@ -9,11 +9,14 @@ export function reportScene() {
   const scene = cliScene();
   /** A whole second behind everything that was recorded. */
   let now = 0;
+  /** Between what the first step did and all else. */
+  let middle = 0;
 
   beforeAll(async () => {
     const done = await scene.openStep("r-done");
     await scene.issueBoth(done);
     await data(scene.stint(["-o", "json", "step", "close", done, "--outcome", "completed"]));
+    middle = Date.now();
     const open = await scene.openStep("r-open", ["--purpose", HOSTILE_PURPOSE]);
     await scene.issueBoth(open);
     const [issued] = await data(
@@ -51,6 +54,7 @@ export function reportScene() {
     ...scene,
     grant,
     now: () => now,
+    middle: () => middle,
     /** Runs a command at an instant that is behind everything that was recorded. */
     at: (args: readonly string[], input?: string) =>
       scene.operator(args, { now, ...(input === undefined ? {} : { input }) }),

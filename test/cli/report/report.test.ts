@@ -42,6 +42,10 @@ async function countedBy({ command, groups, seconds }: ReportedFigure) {
   }));
 }
 
+function told({ count, groups, seconds }: ReportedFigure) {
+  return seconds === undefined ? (groups ?? count) : { count, seconds };
+}
+
 describe("a figure", () => {
   test("is what the command beside it counts: all figures of all frameworks", async () => {
     const figures = new Map<string, ReportedFigure>();
@@ -49,9 +53,7 @@ describe("a figure", () => {
       for (const figure of (await reported(name)).figures) figures.set(figure.id, figure);
     }
     for (const figure of figures.values()) {
-      const { command, count, groups, seconds } = figure;
-      const told = seconds === undefined ? (groups ?? count) : { count, seconds };
-      expect([command, await countedBy(figure)]).toEqual([command, told]);
+      expect([figure.command, await countedBy(figure)]).toEqual([figure.command, told(figure)]);
     }
   }, 240_000);
 
@@ -79,7 +81,16 @@ describe("a figure", () => {
     expect(count("risk-changes")).toMatchObject({ count: 1 });
   });
 
-  test("is of the period alone", async () => {
+  test("is of the period alone, as is what its command counts", async () => {
+    const since = new Date(scene.middle()).toISOString();
+    const later = await reported("owasp-nhi", "--since", since);
+    const earlier = await reported("owasp-nhi", "--until", since);
+    const count = ({ figures }: Report, id: string) => figures.find((figure) => figure.id === id)?.count;
+    expect([count(earlier, "closes"), count(later, "closes")]).toEqual([1, 0]);
+    expect([count(earlier, "credentials-by-kind"), count(later, "credentials-by-kind")]).toEqual([2, 2]);
+    for (const figure of [...earlier.figures, ...later.figures]) {
+      expect([figure.command, await countedBy(figure)]).toEqual([figure.command, told(figure)]);
+    }
     const before = await reported("owasp-nhi", "--until", "12h");
     expect(before.figures.map(({ count }) => count)).toEqual(before.figures.map(() => 0));
     expect(before.examples.every((example) => "absent" in example)).toBe(true);
