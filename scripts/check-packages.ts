@@ -130,6 +130,12 @@ try {
   const opened = run(work, stintCommand, "dev", "--", stintCommand, ...opening);
   check(opened.includes("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1"), "the installed broker opens a step");
 
+  // The mapping that comes along, and the fonts that are part of the program.
+  const report = join(work, "report.pdf");
+  const reporting = ["report", "--framework", "maestro", "--since", "1d", "--format", "pdf", "--out", report];
+  run(work, stintCommand, "dev", "--", stintCommand, ...reporting);
+  check(readFileSync(report).subarray(0, 5).toString() === "%PDF-", "the installed stint writes a report");
+
   // And the policies that come along, by the engine in its worker thread.
   const validated = spawnSync(stintCommand, ["policy", "validate"], {
     cwd: work,

@@ -163,13 +163,13 @@ export const FIGURES = {
     liveAtEnd: true,
   },
   "credentials-validity": {
-    title: "How long credentials were valid when they were issued",
+    title: "How long credentials were valid when they were issued, those of runtimes, verifiers and operators too",
     list: "issuances",
     where: {},
     howLong: "validity",
   },
   "credentials-usable": {
-    title: "How long credentials could be presented, until taken back, their step closed, or their end",
+    title: "How long credentials could be presented: until taken back, their step closed, or their end",
     list: "issuances",
     where: {},
     howLong: "usable",
