@@ -130,6 +130,12 @@ try {
   const opened = run(work, stintCommand, "dev", "--", stintCommand, ...opening);
   check(opened.includes("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1"), "the installed broker opens a step");
 
+  // By a link, as somebody would: what the address shows is what a browser is given.
+  const looking =
+    'const { url } = JSON.parse(require("node:child_process").execFileSync(process.argv[1], ["console", "open", "-o", "json"])); fetch(url).then((answer) => answer.text()).then((page) => console.log(page));';
+  const page = run(work, stintCommand, "dev", "--", process.execPath, "--eval", looking, stintCommand);
+  check(page.includes('<div id="app">'), "the installed broker serves its console");
+
   // The mapping that comes along, and the fonts that are part of the program.
   const report = join(work, "report.pdf");
   const reporting = ["report", "--framework", "maestro", "--since", "1d", "--format", "pdf", "--out", report];

@@ -1,0 +1,2 @@
+import { keptLedger } from "./bench/kept-ledger.ts";
+console.log(await keptLedger(1_000_000));
