@@ -37,7 +37,7 @@ export async function pdfBytes(blocks: readonly Block[], about: PdfAbout): Promi
     lang: "en",
     displayTitle: true,
     bufferPages: true,
-    font: FONTS.plain,
+    // No `font`: text that goes over the end of a page would go on in it, whatever it was begun in.
     info: {
       Title: winAnsiText(about.title),
       Creator: about.madeBy,
@@ -182,8 +182,10 @@ function heightOf(document: Document, run: Run, width: number): number {
 }
 
 function addRuns(document: Document, runs: readonly Run[], color: string): void {
-  for (const [index, run] of runs.entries()) {
-    const options = { continued: index < runs.length - 1, ...(run.to === undefined ? NO_LINK : linkOf(run)) };
+  // Without text nothing is drawn that would end the line.
+  const drawn = runs.filter(({ text }) => text !== "");
+  for (const [index, run] of drawn.entries()) {
+    const options = { continued: index < drawn.length - 1, ...(run.to === undefined ? NO_LINK : linkOf(run)) };
     fontOf(document, run, color).text(winAnsiText(run.text), options);
   }
 }

@@ -72,6 +72,26 @@ test("many pages are numbered, each once", async () => {
   for (let index = 0; index < 200; index += 1) expect(shown).toContain(`Line ${index}.`);
 });
 
+test("text that goes over the end of a page keeps its font", async () => {
+  const text = Array.from({ length: 120 }, (_, index) => `line ${index}`).join("\n");
+  const pdf = await made([{ kind: "code", text }]);
+  const pages = streamsOf(pdf).flatMap(({ bytes }) => (bytes.includes(" Tf") ? [bytes.toString("latin1")] : []));
+  expect(pages.length).toBeGreaterThan(1);
+  // What is drawn last is the foot.
+  const fonts = pages.map((page) => [...page.matchAll(/\/(F\d+) 8 Tf/g)].slice(0, -1).map(([, font]) => font));
+  expect(new Set(fonts.flat()).size).toBe(1);
+});
+
+test("what follows a part without text at its end begins a line of its own", async () => {
+  const pdf = await made([
+    { kind: "text", runs: [{ text: "7", strong: true }, { text: "" }] },
+    { kind: "code", text: "stint history" },
+  ]);
+  const [page] = streamsOf(pdf).flatMap(({ bytes }) => (bytes.includes(" Tf") ? [bytes.toString("latin1")] : []));
+  const heights = [...(page ?? "").matchAll(/1 0 0 1 \S+ (\S+) Tm/g)].map(([, height]) => Number(height));
+  expect(heights[0]).toBeGreaterThan((heights[1] ?? 0) + 8);
+});
+
 test("the same parts make the same bytes", async () => {
   const blocks: readonly Block[] = [{ kind: "text", runs: [{ text: "x" }] }];
   expect(Buffer.from(await made(blocks)).equals(Buffer.from(await made(blocks)))).toBe(true);
