@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { checkReport } from "../../../src/cli/report/check-report.ts";
+import { FRAMEWORK_NAMES } from "../../../src/cli/report/framework-names.ts";
 import type { Report } from "../../../src/cli/report/report.ts";
 import { parseNoteKey } from "../../../src/domain/signed-note.ts";
 import type { LedgerKeys } from "../../../src/verify/ledger-proofs.ts";
@@ -59,6 +60,13 @@ describe("a report that holds", () => {
     const { status, out } = await check(page);
     expect(status).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ kind: "report", page: "is its data" });
+  });
+
+  test.for(FRAMEWORK_NAMES)("is so of %s, and each part of the page has a name of its own", async (framework) => {
+    const { out } = await scene.at(["report", "--framework", framework]);
+    expect(JSON.parse((await check(out)).out)).toMatchObject({ framework, page: "is its data" });
+    const ids = [...out.matchAll(/<h[1-3] id="([^"]+)"/g)].map(([, id]) => id);
+    expect(ids.filter((id, index) => ids.indexOf(id) !== index)).toEqual([]);
   });
 
   test("has what a runtime said of its work as text, and holds all the same", async () => {
