@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { History, HistoryField } from "../../src/gen/stint/v1/history_pb.js";
+import { History, HistoryField, HistoryList, HistorySpan } from "../../src/gen/stint/v1/history_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
 import { cliScene, data } from "./cli-scene.ts";
@@ -52,6 +52,24 @@ test("counts what a filter leaves, in all and by a field, and takes any flag's o
     operator(["-o", "json", "history", "events", "--descendants-of", stepId, "--oldest-first", "--limit", "2"]),
   );
   expect(oldest.map((event) => event["type"])).toEqual(["decision.made", "step.opened"]);
+});
+
+test.for([
+  { of: "a span that the list has not", asked: { list: HistoryList.ISSUANCES, span: HistorySpan.OPEN }, field: "span" },
+  { of: "a span that nobody knows", asked: { list: HistoryList.STEPS, span: 99 as HistorySpan }, field: "span" },
+  {
+    of: "a field that tells no events apart",
+    asked: { list: HistoryList.EVENTS, groupBy: HistoryField.RUN },
+    field: "group_by",
+  },
+])("a count by $of is refused", async ({ asked, field }) => {
+  const channel = openChannel(daemon().operatorSocket);
+  try {
+    const refused = createClient(History, channel).countRows(asked);
+    await expect(refused).rejects.toMatchObject({ reason: "INVALID_FIELD", metadata: { field } });
+  } finally {
+    channel.close();
+  }
 });
 
 test("a follow that broke off goes on with the next event, and only with what passes its filter", async () => {
