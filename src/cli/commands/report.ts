@@ -27,7 +27,7 @@ export function addReport(report: Command, context: Context): void {
         .argParser(instant)
         .default(context.now() - DAYS_DEFAULT * MS_PER_DAY, `${DAYS_DEFAULT}d`),
     )
-    .option("--until <instant>", "and before then; otherwise the last whole second", instant)
+    .option("--until <instant>", "and before then; otherwise the last whole second but one", instant)
     .addOption(new Option("--format <format>", "of the report").choices(REPORT_FORMATS).default("html"))
     .option("--out <file>", "a new file, or - for standard output", "-")
     .action(

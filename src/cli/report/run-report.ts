@@ -19,6 +19,8 @@ type Wanted = {
 };
 
 const MS_PER_SECOND = 1_000;
+/** What was acted on before an instant may be committed a little after it: by then it is. */
+const MS_UNTIL_COMMITTED = 1_000;
 
 /**
  * Makes a report and writes it: all of it, or nothing.
@@ -27,8 +29,9 @@ const MS_PER_SECOND = 1_000;
  */
 export async function runReport(session: Session, { framework, format, out, ...wanted }: Wanted): Promise<void> {
   const { since } = wanted;
-  // A whole second that is over: what is recorded while the report is made is not in the period.
-  const until = wanted.until ?? Math.floor(session.context.now() / MS_PER_SECOND) * MS_PER_SECOND;
+  // A whole second that is over for long enough: nothing is recorded of the period any more while its figures are counted.
+  const over = session.context.now() - MS_UNTIL_COMMITTED;
+  const until = wanted.until ?? Math.floor(over / MS_PER_SECOND) * MS_PER_SECOND;
   if (until <= since) throw usageFailure("the period ends before it begins: --until has to be later than --since");
   if (out !== "-" && existsSync(out)) throw usageFailure(thereAlready(out));
   if (format === "pdf" && out === "-" && isTerminal(session)) throw usageFailure("pdf takes an --out, a new file");

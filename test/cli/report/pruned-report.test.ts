@@ -12,7 +12,7 @@ import { runStint } from "../running.ts";
 
 async function reported({ operatorSocket }: Daemon): Promise<Report> {
   const args = ["--operator-socket", operatorSocket, "report", "--framework", "owasp-nhi", "--format", "json"];
-  const { status, out, err } = await runStint(args, { now: Date.now() + 1_000 });
+  const { status, out, err } = await runStint(args, { now: Date.now() + 2_000 });
   expect([status, err]).toEqual([0, err]);
   return JSON.parse(out) as Report;
 }

@@ -7,7 +7,7 @@ const HOSTILE_PURPOSE = `<img src=x onerror=alert(1)>'"><script>alert(2)</script
 /** A broker in whose ledger something of most kinds is recorded, and reports about it. */
 export function reportScene() {
   const scene = cliScene();
-  /** A whole second behind everything that was recorded. */
+  /** Whole seconds behind everything that was recorded: at this instant a report ends after it. */
   let now = 0;
   /** Between what the first step did and all else. */
   let middle = 0;
@@ -42,7 +42,7 @@ export function reportScene() {
     await ran(["risk", "set", "--scope", "run:r-open", "--level", "elevated", "--reason", "looks odd"]);
     await ran(["hold", "place", "--run", "r-done", "--reason", "case 4711"]);
     await ran(["authority", "prepare", "jwt"]);
-    now = Math.floor(Date.now() / 1_000) * 1_000 + 1_000;
+    now = Math.floor(Date.now() / 1_000) * 1_000 + 2_000;
   }, 120_000);
 
   async function ran(args: readonly string[]): Promise<void> {

@@ -113,6 +113,11 @@ test("what bears on the figures is said before them: a ledger that began later t
   expect((await reported("maestro", "--since", String(ledger.begins_at))).reservations).toEqual([]);
 });
 
+test("a period ends with a second of which all is committed, unless it is said otherwise", async () => {
+  const { period } = await reported("maestro");
+  expect(period.until).toBe(new Date(scene.now() - 1_000).toISOString());
+});
+
 describe("the file", () => {
   test("is whole, new, and for the user alone", async () => {
     const file = join(folder, "nhi.json");
