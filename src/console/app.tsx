@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { whenSignedOut } from "./api/clients.ts";
 import { type ConsoleSession, currentSession, signInByCode, signOut } from "./api/session.ts";
 import { followBroker } from "./live/live.ts";
@@ -104,7 +104,11 @@ function SignedIn({ session, onSignOut }: { readonly session: ConsoleSession; re
   }, [section, session.trustDomain]);
   // Whoever comes from another page by keyboard, or listens, begins at the new page's head.
   const path = place.path.join("/");
-  useEffect(() => document.querySelector<HTMLElement>("main h1")?.focus(), [path]);
+  const before = useRef(path);
+  useEffect(() => {
+    if (before.current !== path) document.getElementById("page")?.focus({ preventScroll: true });
+    before.current = path;
+  }, [path]);
   return (
     <>
       <a class="skip" href="#page">

@@ -211,6 +211,8 @@ describeWithBrowser("the console", () => {
     await keepShot(page, "revoke-light");
     await page.keyboard.press("Escape");
     await dialog.waitFor({ state: "detached" });
+    // The focus is where it was.
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("What would end?");
     expect((await runtime.steps.get({ by: { case: "stepId", value: victim.stepId } })).step?.state).toBe(2);
     await page.getByRole("button", { name: "What would end?" }).click();
     await dialog.getByRole("button", { name: "Revoke: 1 step, 1 credential" }).click();

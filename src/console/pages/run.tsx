@@ -31,6 +31,7 @@ export function RunPage({ runId }: { readonly runId: string }) {
       };
     },
     [runId],
+    { restMs: 1_000 },
   );
   return (
     <>

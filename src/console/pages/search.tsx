@@ -105,7 +105,18 @@ function Terms({ list, terms }: { readonly list: HistoryList; readonly terms: re
   );
 }
 
-type Got<Row> = { readonly rows: readonly Row[]; readonly nextPageToken: string; readonly sequence: bigint };
+type Got<Row> = {
+  readonly rows: readonly Row[];
+  readonly nextPageToken: string;
+  /** Whether the last page had no row: the broker looked through a part of the ledger, and says where it would go on. */
+  readonly isInVain: boolean;
+  /** How far the ledger was. */
+  readonly sequence: bigint;
+};
+
+/** Between two questions about what is new, where the ledger grows without a pause, and where nobody answered. */
+const BUSY_MS = 3_000;
+const RETRY_MS = 2_000;
 
 /** All pages that were scrolled to. At the top new rows come by themselves; further down they wait until they are asked for. */
 function Rows<Row>({
@@ -124,6 +135,7 @@ function Rows<Row>({
   const [round, setRound] = useState(0);
   const openedAt = useRef(brokerNow());
   const isAsking = useRef(false);
+  const askedAt = useRef(Number.NEGATIVE_INFINITY);
   const isGone = useRef(false);
   useEffect(
     () => () => {
@@ -136,12 +148,14 @@ function Rows<Row>({
     async (pageToken: string, before: readonly Row[]) => {
       if (isAsking.current) return;
       isAsking.current = true;
+      askedAt.current = performance.now();
       const sequence = live.sequence;
       try {
         const filter = { ...filterOf(list, terms, openedAt.current), pageSize: PAGE_ROWS, pageToken };
         const page = await listed.ask(filter, AbortSignal.timeout(30_000));
         if (isGone.current) return;
-        setGot({ rows: [...before, ...page.rows], nextPageToken: page.nextPageToken, sequence });
+        const { rows, nextPageToken } = page;
+        setGot({ rows: [...before, ...rows], nextPageToken, isInVain: rows.length === 0, sequence });
         setProblem(undefined);
       } catch (thrown) {
         const isOurs = thrown instanceof RangeError;
@@ -160,17 +174,27 @@ function Rows<Row>({
 
   const isFirstPage = got === undefined || got.rows.length <= PAGE_ROWS;
   const hasNew = got !== undefined && live.sequence > got.sequence;
-  // Once, and whenever the ledger has grown.
+  // Once, whenever the ledger has grown, and again where nobody answered.
   useEffect(() => {
-    if (problem === undefined || problem.isAway) if (isFirstPage && (got === undefined || hasNew)) void ask("", []);
-  }, [live.sequence]);
+    const isRefused = problem !== undefined && !problem.isAway;
+    const isWanted = got === undefined || hasNew || problem !== undefined;
+    if (isRefused || !isFirstPage || !isWanted) return;
+    const rest = problem !== undefined ? RETRY_MS : live.isBusy ? BUSY_MS : 0;
+    const timer = setTimeout(() => void ask("", []), Math.max(0, askedAt.current + rest - performance.now()));
+    return () => clearTimeout(timer);
+  }, [live.sequence, problem, got]);
 
   const showNew = () => {
     setRound(round + 1);
     void ask("", []);
   };
-  const more = useCallback(() => {
-    if (got !== undefined && got.nextPageToken !== "") void ask(got.nextPageToken, got.rows);
+  const isMore = got !== undefined && got.nextPageToken !== "";
+  const more = () => {
+    if (isMore) void ask(got.nextPageToken, got.rows);
+  };
+  // Whoever looks for what is rare says for how long: the end of the rows in view is no reason to look through all of a ledger.
+  const atEnd = useCallback(() => {
+    if (got?.isInVain === false) more();
   }, [got, ask]);
   return (
     <>
@@ -198,10 +222,10 @@ function Rows<Row>({
               rows={got.rows}
               keyOf={listed.keyOf}
               to={listed.to}
-              onEnd={more}
+              onEnd={atEnd}
             />
           )}
-          {got.rows.length === 0 && got.nextPageToken !== "" && (
+          {isMore && got.isInVain && (
             <button type="button" onClick={more}>
               Look further back
             </button>

@@ -34,6 +34,8 @@ export function Question({
     setProblem(undefined);
     try {
       await acting(reason);
+      // Closed first, so that the focus is where it was before.
+      dialog.current?.close();
       onDone();
     } catch (thrown) {
       setProblem(problemOf(thrown));
