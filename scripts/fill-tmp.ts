@@ -1,2 +1,0 @@
-import { keptLedger } from "./bench/kept-ledger.ts";
-console.log(await keptLedger(1_000_000));
