@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Status } from "../../src/gen/stint/v1/status_pb.js";
+import { openChannel } from "../../src/wire/channel.ts";
+import { createClient } from "../../src/wire/client.ts";
 import { runStint } from "../cli/running.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith } from "../faults/daemon-scene.ts";
@@ -71,4 +74,31 @@ test("a scrape is Prometheus' text, and counts what was opened, issued, revoked 
   expect(expiries).toHaveLength(4);
   for (const [, expiry] of expiries) expect(expiry).toBeGreaterThan(Date.now() / 1_000);
   expect(after.get("nodejs_eventloop_lag_p99_seconds")).toBeGreaterThanOrEqual(0);
+});
+
+test("whoever follows is told everything at first, and how far the ledger is as soon as it has grown", async () => {
+  const channel = openChannel(daemon.operatorSocket);
+  try {
+    const following = createClient(Status, channel).follow({});
+    const first = (await following.next()).value;
+    expect(first?.status).toMatchObject({ ready: true, trustDomain: "example.org", sequence: first?.sequence });
+    const { openedSequence } = await openStep(sessionWith(daemon), "followed");
+    for await (const { sequence } of following) {
+      if (sequence >= openedSequence) break;
+    }
+  } finally {
+    channel.close();
+  }
+});
+
+test("who may not look may not follow either", async () => {
+  await using other = await startDaemon({
+    entries: [{ kind: "operator", name: "detector", selectors: [`unix:uid:${process.getuid?.()}`], role: "detector" }],
+  });
+  const channel = openChannel(other.operatorSocket);
+  try {
+    await expect(createClient(Status, channel).follow({}).next()).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
+  } finally {
+    channel.close();
+  }
 });
