@@ -49,7 +49,7 @@ export function signInFiles(
       const secret = clientSecretFile === undefined ? undefined : String(await readPrivateFile(clientSecretFile));
       const known = secret === undefined ? {} : { clientSecret: secret.replace(/\r?\n$/, "") };
       return {
-        provider: createSignIn({ ...provider, clientId, ...known }),
+        provider: createSignIn({ ...provider, clientId, ...known }, clock),
         tokens: createOidcAttestor({ issuers: [{ ...provider, audience: clientId, singleUse: false }], clock }),
       };
     },

@@ -111,12 +111,14 @@ async function startForger() {
   const [{ privateKey, publicKey }, other] = [await generateKeyPair("ES256"), await generateKeyPair("ES256")];
   let answer: Answer = {};
   const asked: URLSearchParams[] = [];
+  let told = 0;
   const server = createServer(async (request, response) => {
     const send = (status: number, body: object) =>
       response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
     if (request.url === "/jwks")
       return send(200, { keys: [{ ...(await exportJWK(publicKey)), kid: "one", alg: "ES256" }] });
     if (request.url !== "/token") {
+      told += 1;
       const endpoints = {
         authorization_endpoint: `${url}/auth`,
         token_endpoint: `${url}/token`,
@@ -137,6 +139,8 @@ async function startForger() {
   return {
     url,
     asked,
+    /** How often it has told its metadata. */
+    told: () => told,
     close: () => server.close(),
     answers(next: Answer) {
       answer = next;
@@ -256,9 +260,22 @@ test("an answer counts once, and only in the browser that began", async () => {
   expect(isSignedIn(replayed)).toBe(false);
 });
 
-test("a provider that is away is said to be, in the log", async () => {
-  const { failures } = await begun();
-  forger.close();
-  expect(outcomeOf(await scene.ask("/console/sign-in"))).toEqual(FAILED);
-  await expect.poll(failures).toEqual([expect.stringMatching(/ECONNREFUSED|socket hang up/)]);
+test("a provider that is away is said to be, in the log, and is asked again", async () => {
+  const away = await consoleAt(await freePort(), `http://127.0.0.1:${await freePort()}`);
+  try {
+    for (const times of [1, 2]) {
+      expect(outcomeOf(await away.ask("/console/sign-in"))).toEqual(FAILED);
+      await expect.poll(() => failuresOf(away).length).toBe(times);
+    }
+    expect(failuresOf(away)).toEqual(Array(2).fill(expect.stringContaining("ECONNREFUSED")));
+  } finally {
+    await away[Symbol.asyncDispose]();
+  }
+});
+
+test("anybody may begin, and the provider is not asked for its metadata each time", async () => {
+  await begun();
+  const before = forger.told();
+  for (let times = 0; times < 5; times += 1) await begun();
+  expect(forger.told()).toBe(before);
 });

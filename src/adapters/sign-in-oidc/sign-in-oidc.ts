@@ -18,6 +18,7 @@ import {
 } from "oauth4webapi";
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { SignIn } from "../../ports/sign-in.ts";
 import { providerFetch } from "./provider-fetch.ts";
 
@@ -32,8 +33,15 @@ export type SignInClient = {
   readonly roots?: string;
 };
 
-/** Signs people in at an OpenID provider. Its metadata are asked for at each sign-in: it happens a few times a day. */
-export function createSignIn({ issuer, clientId, clientSecret, roots }: SignInClient): SignIn {
+/** Anybody may begin a sign-in, and must not have the provider asked for its metadata each time. */
+const METADATA_MS = 60_000;
+
+/** Signs people in at an OpenID provider. */
+export function createSignIn(
+  { issuer, clientId, clientSecret, roots }: SignInClient,
+  clock: Pick<Clock, "monotonicMs">,
+): SignIn {
+  let known: { readonly sinceMs: number; readonly metadata: Promise<AuthorizationServer> } | undefined;
   const client: Client = { client_id: clientId };
   const authentication: ClientAuth = clientSecret === undefined ? None() : ClientSecretBasic(clientSecret);
 
@@ -46,7 +54,19 @@ export function createSignIn({ issuer, clientId, clientSecret, roots }: SignInCl
     };
   }
 
-  async function provider(): Promise<AuthorizationServer> {
+  function provider(): Promise<AuthorizationServer> {
+    const nowMs = clock.monotonicMs();
+    if (known !== undefined && nowMs - known.sinceMs < METADATA_MS) return known.metadata;
+    const metadata = askForMetadata();
+    const asked = { sinceMs: nowMs, metadata };
+    known = asked;
+    metadata.catch(() => {
+      if (known === asked) known = undefined;
+    });
+    return metadata;
+  }
+
+  async function askForMetadata(): Promise<AuthorizationServer> {
     const url = new URL(issuer);
     return processDiscoveryResponse(url, await discoveryRequest(url, { ...terms(), algorithm: "oidc" }));
   }
