@@ -116,6 +116,50 @@ describeWithBrowser("the console", () => {
     expect(faults).toEqual([]);
   });
 
+  const HOSTILE = [
+    MARKUP,
+    TURNED,
+    "javascript:alert(1)",
+    "../../etc/passwd",
+    "%00",
+    "%FF",
+    "\u0000",
+    "x".repeat(4_000),
+    "{{constructor}}",
+    "-1",
+    "1e9",
+    "''; DROP TABLE step; --",
+  ];
+  test.each([
+    ...["runs/", "steps/", "issuances/", "why/", "policies/"].map(
+      (path) => [path, (value: string) => `${path}${encodeURIComponent(value)}`] as const,
+    ),
+    ...[
+      "reach?step=",
+      "reach?key=",
+      "proof?sequence=",
+      "search/steps?run=",
+      "search/decisions?text=",
+      "search/issuances?serial=",
+      "search/",
+    ].map((path) => [path, (value: string) => `${path}${encodeURIComponent(value)}`] as const),
+    ["an escape that is none", (value: string) => `steps/%E0%A4%A ${value.slice(0, 1)}`] as const,
+  ])("hostile values after %s run nothing, break nothing, and are answered", async (_, addressOf) => {
+    const { page, faults } = await signedIn();
+    for (const value of HOSTILE) {
+      const answer = await page.goto(`${scene.url}/console/${addressOf(value)}`);
+      // An address that is too long for the listener gets no page.
+      if (answer?.status() !== 200) continue;
+      await page.locator("h1").waitFor();
+      await expect.poll(() => page.getByText("Loading…").count()).toBe(0);
+      expect(await page.locator("main img, main script").count()).toBe(0);
+    }
+    // A refusal by the broker is a line in the browser's console, and nothing worse.
+    expect(
+      faults.filter((fault) => !/^Failed to load resource: the server responded with a status of 4\d\d/.test(fault)),
+    ).toEqual([]);
+  });
+
   test("signing in needs the link, once, and signing out ends it for good", async () => {
     const { page, faults } = await openTab(browser);
     await page.goto(`${scene.url}/console/steps/${open.stepId}`);
