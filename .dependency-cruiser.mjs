@@ -163,7 +163,7 @@ const roomRules = Object.entries(rooms)
     mayImportOnly(`${room}-imports`, { path: `^src/${room}/` }, { ...may, rooms: [room, ...may.rooms] }),
   );
 
-const starters = "^src/cli/(stintd|dev|node)(/|\\.ts$)";
+const starters = "^src/cli/(stintd|dev|node|init)(/|\\.ts$)";
 const cli = { ...rooms.cli, rooms: ["cli", ...rooms.cli.rooms] };
 const cliRule = mayImportOnly("cli-imports", { path: "^src/cli/", pathNot: starters }, cli);
 const starterRule = mayImportOnly("cli-starters-imports", { path: starters }, cli);
@@ -172,6 +172,8 @@ starterRule.to.pathNot.push(
   "^src/main\\.ts$",
   "^src/main/(threads-ahead|node-agent)\\.ts$",
   "^src/node/node-config\\.ts$",
+  // A first configuration is one that the daemon reads: it is asked of what will read it.
+  "^src/config/(load-config|local-accounts|finding)\\.ts$",
 );
 
 const adapterFolder = (name) => `adapters/${name}`;

@@ -158,4 +158,9 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
       "a throw-away broker: for the calling user, in the foreground, gone with everything it made when it ends",
     load: async () => (await import("./dev/dev.ts")).addDev,
   },
+  {
+    name: "init",
+    description: "a first configuration for stintd, of four answers, and which users and directories it takes",
+    load: async () => (await import("./init/init.ts")).addInit,
+  },
 ];

@@ -18,3 +18,23 @@ export function groupIdsOf(uid: number, { users, groups }: LocalAccounts): reado
     ...groups.filter(({ members }) => members.some((name) => names.has(name))).map(({ gid }) => gid),
   ];
 }
+
+/** Ids that no file gives: the last ones are the kernel's own. */
+const MADE_UP_ID = 0xfff0_0000;
+
+/** The same files, as if they named these users and groups too: each that is not there gets an id of its own. */
+export function withAccounts(
+  { users, groups }: LocalAccounts,
+  named: { readonly users: readonly string[]; readonly groups: readonly string[] },
+): LocalAccounts {
+  const missing = (names: readonly string[], known: readonly { readonly name: string }[]) =>
+    [...new Set(names)].filter((name) => !known.some((one) => one.name === name));
+  const [newUsers, newGroups] = [missing(named.users, users), missing(named.groups, groups)];
+  return {
+    users: [
+      ...users,
+      ...newUsers.map((name, index) => ({ name, uid: MADE_UP_ID + index, gid: MADE_UP_ID + newGroups.length + index })),
+    ],
+    groups: [...groups, ...newGroups.map((name, index) => ({ name, gid: MADE_UP_ID + index, members: [] }))],
+  };
+}

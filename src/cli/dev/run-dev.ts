@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type { Context } from "../context.ts";
 import { ENDPOINT_VARIABLE } from "../endpoint-variable.ts";
+import { shellQuoted } from "../output/shell-quoted.ts";
 import { listenForStop } from "../stop-signal.ts";
 import { startDevBroker } from "./dev-broker.ts";
 import { devLog } from "./dev-log.ts";
@@ -33,15 +34,10 @@ export async function runDev(request: DevRequest, { out, err }: Context): Promis
     if (ending.aborted) return 0;
     if (request.command.length > 0) return await runCommand(request.command, variables);
     err.write(`stint dev: serving ${broker.httpUrl} and the sockets in ${broker.directory}; Ctrl-C removes it all\n`);
-    for (const [name, value] of Object.entries(variables)) out.write(`export ${name}=${quoted(value)}\n`);
+    for (const [name, value] of Object.entries(variables)) out.write(`export ${name}=${shellQuoted(value)}\n`);
     await once(ending, "abort");
     return 0;
   } finally {
     await broker.close();
   }
-}
-
-/** Quotes a value for `eval` in a shell, whatever the directory is called. */
-function quoted(value: string): string {
-  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }

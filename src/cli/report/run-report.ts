@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import type { Session } from "../session.ts";
-import { writeNew } from "../write-whole.ts";
+import { writeWhole } from "../write-whole.ts";
 import type { FrameworkName, ReportFormat } from "./framework-names.ts";
 import { makeReport } from "./make-report.ts";
 import { readFramework } from "./read-framework.ts";
@@ -52,7 +52,7 @@ const WRITERS: Readonly<Record<ReportFormat, (report: Report) => Promise<string 
 /** @throws Failure */
 async function keep(out: string, written: string | Uint8Array): Promise<void> {
   try {
-    await writeNew(out, written);
+    await writeWhole(out, written, { mode: 0o600, replaces: false });
   } catch (thrown) {
     const { code = "unknown" } = thrown as NodeJS.ErrnoException;
     if (code === "EEXIST") throw usageFailure(thereAlready(out));
