@@ -103,6 +103,8 @@ const rooms = {
   // The same for a client that nobody changes: a runtime of the SDK, between the client and its servers.
   bridge: { rooms: ["sdk", "domain"], packages: ["@modelcontextprotocol/client"], builtins: true },
   config: { rooms: ["domain"], packages: ["zod", "yaml"], builtins: true },
+  // What is wrong on a machine: facts, and what they mean. What it takes an adapter to know, `main` brings.
+  doctor: { rooms: ["domain"], packages: [], builtins: true },
   // The agent of a machine without a broker: attests there, and asks the broker for the processes there.
   node: { rooms: ["sdk", "config", "wire", "gen", "domain", "ports"], packages: [...grpc, "zod"], builtins: true },
 };
@@ -163,17 +165,19 @@ const roomRules = Object.entries(rooms)
     mayImportOnly(`${room}-imports`, { path: `^src/${room}/` }, { ...may, rooms: [room, ...may.rooms] }),
   );
 
-const starters = "^src/cli/(stintd|dev|node|init)(/|\\.ts$)";
+const starters = "^src/cli/(stintd|dev|node|init|doctor)(/|\\.ts$)";
 const cli = { ...rooms.cli, rooms: ["cli", ...rooms.cli.rooms] };
 const cliRule = mayImportOnly("cli-imports", { path: "^src/cli/", pathNot: starters }, cli);
 const starterRule = mayImportOnly("cli-starters-imports", { path: starters }, cli);
 // A daemon has threads load what they run while its own program is loaded.
 starterRule.to.pathNot.push(
   "^src/main\\.ts$",
-  "^src/main/(threads-ahead|node-agent)\\.ts$",
+  "^src/main/(threads-ahead|node-agent|examine)\\.ts$",
   "^src/node/node-config\\.ts$",
   // A first configuration is one that the daemon reads: it is asked of what will read it.
   "^src/config/(load-config|local-accounts|finding)\\.ts$",
+  // A machine is looked at by what the daemon is made of, which `main` brings together; what was found is shown here.
+  "^src/doctor/(broker|diagnosis)\\.ts$",
 );
 
 const adapterFolder = (name) => `adapters/${name}`;

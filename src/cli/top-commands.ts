@@ -163,4 +163,9 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
     description: "a first configuration for stintd, of four answers, and which users and directories it takes",
     load: async () => (await import("./init/init.ts")).addInit,
   },
+  {
+    name: "doctor",
+    description: "what is wrong on this machine, and how to mend it; exits with 1 where anything is",
+    load: async () => (await import("./doctor/doctor.ts")).addDoctor,
+  },
 ];

@@ -35,7 +35,7 @@ async function loadedBy(args: readonly string[]) {
     [...new Set(urls.flatMap((url) => pattern.exec(url)?.slice(1) ?? []))].toSorted((a, b) => (a < b ? -1 : 1));
   return {
     packages: named(/\/node_modules\/((?:@[^/]+\/)?[^/]+)\//),
-    commands: named(/\/src\/cli\/(?:commands|dev|init)\/([^/]+)\.ts$/),
+    commands: named(/\/src\/cli\/(?:commands|dev|doctor|init)\/([^/]+)\.ts$/),
     rooms: named(/\/src\/([^/]+)\//),
   };
 }
@@ -48,6 +48,7 @@ test.for([
   { args: ["help"], packages: ["commander"], commands: [] },
   { args: ["unknown"], packages: ["commander"], commands: [] },
   { args: ["dev", "--help"], packages: ["commander"], commands: ["dev"] },
+  { args: ["doctor", "--help"], packages: ["commander"], commands: ["doctor"] },
   { args: ["init", "--help"], packages: ["commander"], commands: ["init"] },
   { args: ["status"], packages: CALLING, commands: ["status"] },
   { args: ["whoami"], packages: CALLING, commands: ["whoami"] },

@@ -36,6 +36,8 @@ export type Libc = {
   duplicate(fd: number): Duplicate | Failure;
   /** How many descriptors the process may have now: every descriptor is less, and a new one is the least that is free. */
   descriptorsMax(): number | Failure;
+  /** Whether somebody keeps the kernel's clock synchronized, and by how much it may be off; `undefined` where that is not told. */
+  clock(): { readonly isSynchronized: boolean; readonly maxErrorSeconds: number } | undefined;
   /** For each descriptor, whether its process has exited: a zombie has, a process with a running thread has not. */
   haveExited(pidfds: readonly number[]): readonly boolean[] | Failure;
 };
@@ -51,11 +53,18 @@ const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2_000_000;
 const RLIMIT_NOFILE = 7;
 const F_DUPFD_CLOEXEC = 1030;
+/** In `status` of `struct timex`. */
+const STA_UNSYNC = 0x40;
 
 const UCRED_BYTES = 12;
 const INT_BYTES = 4;
 /** `struct rlimit`: unsigned long current, maximum. */
 const RLIMIT_BYTES = 16;
+/** `struct timex` of 64 bits: unsigned int modes, 0 to change nothing; long offset, freq, maxerror (µs), esterror; int status; … */
+const TIMEX_BYTES = 208;
+const TIMEX_MAXERROR = 24;
+const TIMEX_STATUS = 40;
+const MICROSECONDS = 1_000_000;
 /** `struct pollfd`: int fd; short events, revents. */
 const POLLFD_BYTES = 8;
 
@@ -80,6 +89,7 @@ export function openLibc(): Libc {
   const getrlimit = library.func("getrlimit", "int", ["int", "void *"]) as KoffiFunc<
     (resource: number, limit: Buffer) => number
   >;
+  const adjtimex = library.func("adjtimex", "int", ["void *"]) as KoffiFunc<(into: Buffer) => number>;
   // Every call is synchronous and copies its answer out, so one buffer each is enough.
   const credentials = Buffer.alloc(UCRED_BYTES);
   const descriptor = Buffer.alloc(INT_BYTES);
@@ -120,6 +130,14 @@ export function openLibc(): Libc {
     },
     descriptorsMax() {
       return getrlimit(RLIMIT_NOFILE, limit) === 0 ? Number(limit.readBigUInt64LE(0)) : lastFailure();
+    },
+    clock() {
+      const timex = Buffer.alloc(TIMEX_BYTES);
+      if (adjtimex(timex) < 0) return undefined;
+      return {
+        isSynchronized: (timex.readInt32LE(TIMEX_STATUS) & STA_UNSYNC) === 0,
+        maxErrorSeconds: Number(timex.readBigInt64LE(TIMEX_MAXERROR)) / MICROSECONDS,
+      };
     },
     haveExited(pidfds) {
       const set = Buffer.alloc(POLLFD_BYTES * pidfds.length);
