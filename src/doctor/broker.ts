@@ -13,12 +13,23 @@ export type BrokerAnswer =
   | { readonly kind: "refused"; readonly message: string }
   | { readonly kind: "unreachable"; readonly why: string };
 
-/** @param trustDomain - of the configuration, as far as there is one. */
+/**
+ * @param at.trustDomain - of the configuration, as far as there is one.
+ * @param at.isListenedOn - whether somebody is there to connect to.
+ */
 export function checkBroker(
   answer: BrokerAnswer,
-  { socket, trustDomain }: { readonly socket: string; readonly trustDomain: string | undefined },
+  at: { readonly socket: string; readonly trustDomain: string | undefined; readonly isListenedOn: boolean },
 ): readonly Diagnosis[] {
+  const { socket, trustDomain } = at;
   if (answer.kind === "unreachable") {
+    if (at.isListenedOn) {
+      const what = `whoever listens at ${socket} does not answer: ${answer.why}`;
+      const why = "the broker stands still, or it is no broker";
+      return [
+        error("broker", { what, why, mend: "see its log; kill -9 it, which the ledger stands, and start stintd anew" }),
+      ];
+    }
     return [skipped("broker", `no broker answers at ${socket}: ${answer.why}`)];
   }
   if (answer.kind === "refused") {

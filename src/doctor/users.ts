@@ -39,40 +39,45 @@ export function checkUsers(facts: UserFacts): readonly Diagnosis[] {
 /** Names are looked up in the same files by the broker: without a line there, no process has the name. */
 function ofNames({ accounts, entries, operatorGroup }: UserFacts): readonly Diagnosis[] {
   const here = entries.filter(({ selectors }) => !namesNode(selectors));
-  const named = (kind: string) =>
-    new Map(
-      here.flatMap((entry) =>
-        entry.selectors
-          .filter((one) => kindOf(one) === kind)
-          .map((one) => [one.slice(kind.length + 1), nameOf(entry)] as const),
-      ),
-    );
-  const groups = named("unix:group");
-  if (typeof operatorGroup === "string" && !/^[0-9]+$/.test(operatorGroup)) groups.set(operatorGroup, "operator.group");
-  const unknown = (names: ReadonlyMap<string, string>, known: readonly { readonly name: string }[]) =>
-    [...names].filter(([name]) => !known.some((one) => one.name === name));
-  return [
-    ...unknown(groups, accounts.groups).map(([name, by]) =>
-      error("users", {
-        what: `there is no group ${name}, which ${by} names`,
-        why: by === "operator.group" ? "stintd does not start" : "nobody is that entry",
-        mend: `groupadd --system ${name}, or its id where only a directory service knows it`,
-      }),
-    ),
-    ...unknown(named("unix:user"), accounts.users).map(([name, by]) =>
-      error("users", {
-        what: `there is no user ${name}, whom ${by} names`,
-        why: "nobody is that entry",
-        mend: `useradd --system --user-group --no-create-home --shell /usr/sbin/nologin ${name}, or unix:uid where only a directory service knows it`,
-      }),
-    ),
-  ];
+  const groups = new Map(here.flatMap((entry) => namedBy(entry, "unix:group")));
+  const users = new Map(here.flatMap((entry) => namedBy(entry, "unix:user")));
+  const found: Diagnosis[] = [];
+  const isGroup = (name: string) => accounts.groups.some((group) => group.name === name);
+  if (typeof operatorGroup === "string" && !/^[0-9]+$/.test(operatorGroup) && !isGroup(operatorGroup)) {
+    const what = `there is no group ${operatorGroup}, which operator.group names`;
+    found.push(error("users", { what, why: "stintd does not start", mend: groupCommand(operatorGroup) }));
+  }
+  for (const [name, by] of groups) {
+    if (isGroup(name)) continue;
+    const what = `there is no group ${name}, which ${nameOf(by)} names`;
+    found.push(error("users", { what, why: "nobody is that entry", mend: groupCommand(name) }));
+  }
+  for (const [name, by] of users) {
+    if (accounts.users.some((user) => user.name === name)) continue;
+    const command = by.kind === "operator" ? `useradd --create-home ${name}` : systemUserCommand(name);
+    const mend = `${command}, or unix:uid where only a directory service knows the user`;
+    const what = `there is no user ${name}, whom ${nameOf(by)} names`;
+    found.push(error("users", { what, why: "nobody is that entry", mend }));
+  }
+  return found;
+}
+
+function namedBy(entry: EntryContent, kind: string): readonly (readonly [name: string, by: EntryContent])[] {
+  return entry.selectors.filter((one) => kindOf(one) === kind).map((one) => [one.slice(kind.length + 1), entry]);
+}
+
+function groupCommand(name: string): string {
+  return `groupadd --system ${name}, or its id where only a directory service knows the group`;
+}
+
+function systemUserCommand(name: string, groups = ""): string {
+  return `useradd --system --user-group ${groups}--no-create-home --shell /usr/sbin/nologin ${name}`;
 }
 
 function ofDaemon({ daemon, development, operatorGroup }: UserFacts): readonly Diagnosis[] {
   if (daemon === undefined) {
     const groups = operatorGroup === undefined ? "" : `--groups ${operatorGroup} `;
-    const mend = `useradd --system --user-group ${groups}--no-create-home --shell /usr/sbin/nologin ${USER_DEFAULT}`;
+    const mend = systemUserCommand(USER_DEFAULT, groups);
     const why = "stintd would have to run as root";
     return [
       warning("users", {
@@ -92,9 +97,8 @@ function ofDaemon({ daemon, development, operatorGroup }: UserFacts): readonly D
 function ofOperators({ accounts, entries, daemon, operatorGroup }: UserFacts): readonly Diagnosis[] {
   const users = entries
     .filter(({ kind }) => kind === "operator")
-    .flatMap(({ selectors }) => selectors.filter((one) => kindOf(one) === "unix:user"))
-    .map((one) => one.slice("unix:user:".length))
-    .flatMap((name) => accounts.users.find((user) => user.name === name) ?? [])
+    .flatMap((entry) => namedBy(entry, "unix:user"))
+    .flatMap(([name]) => accounts.users.find((user) => user.name === name) ?? [])
     .filter(({ uid }) => uid !== daemon?.uid && uid !== ROOT);
   if (operatorGroup === undefined) {
     return users.map(({ name }) =>

@@ -45,8 +45,8 @@ export function readConfigured(request: NamedRequest, accounts: LocalAccounts): 
     const named = accountsNamedIn(readConfigFile(configPath).value);
     const { config, settings } = loadSettings(configPath, environment, { accounts: withAccounts(accounts, named) });
     const warnings = config.warnings.map(({ place, key, message }) => {
-      const why = "it is permitted, and likely not meant";
-      return warning("configuration", { what: `${key}: ${message}`, why, mend: formatPlace(place) });
+      const why = "stintd takes it; it lets more in than it seems to, or nobody";
+      return warning("configuration", { what: `${key}: ${message}`, why, mend: `edit ${formatPlace(place)}` });
     });
     const told = `${configPath} is one that stintd takes; what running would change, stintd validate says`;
     return { found: [...warnings, ok("configuration", told)], config, operatorGroup: settings.operator.group };
@@ -54,7 +54,7 @@ export function readConfigured(request: NamedRequest, accounts: LocalAccounts): 
     if (!(thrown instanceof ConfigError)) throw thrown;
     const found = thrown.findings.map(({ place, key, message }) => {
       const what = key === "" ? message : `${key}: ${message}`;
-      return error("configuration", { what, why: "stintd does not start", mend: formatPlace(place) });
+      return error("configuration", { what, why: "stintd does not start", mend: `edit ${formatPlace(place)}` });
     });
     const what = "users, files, data, disk and sockets are not looked at without a configuration";
     return { found: [...found, skipped("configuration", what)], config: undefined, operatorGroup: undefined };

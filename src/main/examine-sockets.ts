@@ -17,7 +17,12 @@ const FOR_ITS_GROUP = 0o660;
 export async function examineSockets(
   config: Config,
   { daemon, kernel }: { readonly daemon: User | undefined; readonly kernel: KernelProbe | undefined },
-): Promise<{ readonly diagnoses: readonly Diagnosis[]; readonly listener: Listener | undefined }> {
+): Promise<{
+  readonly diagnoses: readonly Diagnosis[];
+  readonly listener: Listener | undefined;
+  /** Whether connecting to the operator socket worked. */
+  readonly operatorsAreHeard: boolean;
+}> {
   const { workload, operator, broker } = config;
   const places = [
     { setting: "workload.socket", path: workload.socket, mode: workload.mode },
@@ -32,6 +37,7 @@ export async function examineSockets(
   ];
   const diagnoses: Diagnosis[] = [];
   let listener: Listener | undefined;
+  let operatorsAreHeard = false;
   for (const { setting, path, mode } of places) {
     const socket = pathFacts(path);
     const { connected, seen } =
@@ -42,6 +48,7 @@ export async function examineSockets(
           })
         : { connected: undefined, seen: undefined };
     listener ??= seen;
+    if (path === operator.socket) operatorsAreHeard = connected === "listens";
     const hasDirectory = targetFacts(dirname(path)).kind === "directory";
     const above = directoriesAbove(path);
     for (const one of checkSocket({ setting, socket, above, hasDirectory, connected, listener: seen, mode, daemon })) {
@@ -50,7 +57,7 @@ export async function examineSockets(
     }
   }
   if (listener === undefined) diagnoses.push(...(await takenPorts(config)));
-  return { diagnoses, listener };
+  return { diagnoses, listener, operatorsAreHeard };
 }
 
 /** Where no broker runs, whoever listens at its ports is another. */

@@ -43,8 +43,10 @@ export async function examineMachine(request: ExamineRequest): Promise<readonly 
   const { config } = configured;
   const daemon = daemonUser(config, accounts);
 
-  const { diagnoses, listener } =
-    config === undefined ? { diagnoses: [], listener: undefined } : await examineSockets(config, { daemon, kernel });
+  const { diagnoses, listener, operatorsAreHeard } =
+    config === undefined
+      ? { diagnoses: [], listener: undefined, operatorsAreHeard: false }
+      : await examineSockets(config, { daemon, kernel });
   found.push(...diagnoses);
   const broker = listener === undefined || listener.pid === 0 ? undefined : processParts(listener.pid);
   found.push(...ofKernel({ kernel, daemon, broker, listener, config }));
@@ -52,7 +54,13 @@ export async function examineMachine(request: ExamineRequest): Promise<readonly 
     found.push(...(await examineConfigured(config, { request, accounts, daemon, configured, clock: kernel?.clock })));
 
   const socket = config?.operator.socket ?? request.operatorSocket;
-  found.push(...checkBroker(await request.ask(socket), { socket, trustDomain: config?.trustDomain }));
+  found.push(
+    ...checkBroker(await request.ask(socket), {
+      socket,
+      trustDomain: config?.trustDomain,
+      isListenedOn: operatorsAreHeard,
+    }),
+  );
   return found.toSorted((a, b) => SUBJECTS.indexOf(a.subject) - SUBJECTS.indexOf(b.subject));
 }
 

@@ -261,7 +261,7 @@ test.for([
 });
 
 describe("what the broker says of itself", () => {
-  const at = { socket: "/run/stint/operator.sock", trustDomain: "shop.example" };
+  const at = { socket: "/run/stint/operator.sock", trustDomain: "shop.example", isListenedOn: false };
   const status = { kind: "status", isReady: true, reasons: [], warnings: [], trustDomain: "shop.example" } as const;
 
   test.for([
@@ -297,5 +297,12 @@ describe("what the broker says of itself", () => {
     const found = checkBroker(answer, at);
     expect(shown(found)).toEqual(says);
     expectComplete(found);
+  });
+
+  test("a listener that does not answer is an error, where nobody at all is none", () => {
+    const answer = { kind: "unreachable", why: "no answer in time" } as const;
+    expect(shown(checkBroker(answer, { ...at, isListenedOn: true }))).toEqual([
+      "error: whoever listens at /run/stint/operator.sock does not answer: no answer in time",
+    ]);
   });
 });
