@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync, realpathSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+// Whole: an old Node.js, which is told so a moment later, would end at a name that it does not have.
+import * as nodeModule from "node:module";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 
@@ -21,7 +22,7 @@ export function keepCompiled(environment: NodeJS.ProcessEnv = process.env): stri
   if ("NODE_DISABLE_COMPILE_CACHE" in environment || "NODE_COMPILE_CACHE" in environment) return undefined;
   try {
     const directory = ownDirectory(cacheHome(environment));
-    if (directory !== undefined) enableCompileCache(directory);
+    if (directory !== undefined) nodeModule.enableCompileCache(directory);
     return directory;
   } catch {
     // No home, or one that is read-only: a program that loads slowly serves its purpose all the same.

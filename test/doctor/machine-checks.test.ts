@@ -23,8 +23,6 @@ describe("the release of Node.js", () => {
   test.for([
     { version: "24.20.0", says: "ok: Node.js 24.20.0" },
     { version: "22.15.0", says: "ok: Node.js 22.15.0" },
-    { version: "22.14.9", says: "error: Node.js 22.14.9 is older than 22.15" },
-    { version: "20.20.2", says: "error: Node.js 20.20.2 is older than 22.15" },
     { version: "25.1.0", says: "warning: Node.js 25.1.0 is no release with long-term support" },
     { version: "26.0.0", says: "ok: Node.js 26.0.0" },
   ])("$version: $says", ({ version, says }) => {
