@@ -18,6 +18,7 @@ export function userOf(uid: number, accounts: LocalAccounts): User {
 }
 
 const ROOT = 0;
+const AS_ROOT = { uid: ROOT, gids: [ROOT] };
 const USER_DEFAULT = "stint";
 
 export type UserFacts = {
@@ -136,6 +137,11 @@ function ofSharing({ accounts, entries, development, daemon }: UserFacts): reado
   if (development) return [];
   const roles = entries.filter(({ kind }) => kind !== "operator" && kind !== "node");
   return roles.flatMap((entry, index): readonly Diagnosis[] => {
+    if (mayBeUser(entry.selectors, AS_ROOT, accounts)) {
+      const why = "root can read the broker's keys, and be any other user";
+      const mend = `a user of its own for ${nameOf(entry)}: selectors: ["unix:user:…"]`;
+      return [warning("users", { what: `${nameOf(entry)} may be root`, why, mend })];
+    }
     // The configuration is refused for an agent's.
     if (daemon !== undefined && entry.kind !== "agent" && mayBeUser(entry.selectors, daemon, accounts)) {
       const why = "whoever is under that user can read the broker's keys";

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { KernelProbe } from "../adapters/attestor-unix/kernel-probe.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
 import { readConfigFile } from "../config/config-file.ts";
@@ -10,7 +10,7 @@ import { checkClock } from "../doctor/clock.ts";
 import { checkData } from "../doctor/data.ts";
 import { type Diagnosis, error, ok, skipped, warning } from "../doctor/diagnosis.ts";
 import { checkDisk } from "../doctor/disk.ts";
-import { checkReadable } from "../doctor/files.ts";
+import { checkReadable, checkUnchanged } from "../doctor/files.ts";
 import { mountOf } from "../doctor/mounts.ts";
 import { contentOf, directoriesAbove, diskOf, pathFacts, targetFacts } from "../doctor/probe-files.ts";
 import { mounts } from "../doctor/probe-process.ts";
@@ -116,8 +116,11 @@ async function ofFiles(config: Config, request: NamedRequest, daemon: User | und
       found.push(isOptional ? warning("files", trouble) : error("files", trouble));
     }
   }
-  if (daemon !== undefined && !isDaemon) {
-    for (const { setting, path } of certificatesOf(config)) {
+  if (daemon === undefined) return found;
+  found.push(...checkUnchanged(targetFacts(request.configPath), daemon));
+  if (!isDaemon) {
+    const itself = { setting: "--config", path: resolve(request.configPath) };
+    for (const { setting, path } of [itself, ...certificatesOf(config)]) {
       found.push(...checkReadable({ setting, file: targetFacts(path), above: directoriesAbove(path), daemon }));
     }
   }

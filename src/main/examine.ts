@@ -70,8 +70,9 @@ async function probe(found: Diagnosis[]): Promise<KernelProbe | undefined> {
     { name: "koffi", use: async () => (await import("../adapters/attestor-unix/kernel-probe.ts")).probeKernel() },
     { name: "better-sqlite3", use: async () => (await import("../adapters/ledger-sqlite/driver.ts")).loadDriver() },
   ] as const;
+  // What another system lacks, its own check says.
   const [kernel] = await Promise.all(
-    load.map(async ({ name, use }) => {
+    load.slice(process.platform === "linux" ? 0 : load.length).map(async ({ name, use }) => {
       try {
         return await use();
       } catch {
@@ -109,14 +110,14 @@ function ofKernel(of: {
   const entries = config?.entries ?? [];
   const limit = broker?.openFilesMax ?? self.openFilesMax;
   return [
-    ...(kernel === undefined
+    ...(kernel === undefined && process.platform === "linux"
       ? [skipped("kernel", "the kernel can't be asked without the library koffi")]
       : checkKernel({
           platform: process.platform,
           release: release(),
-          pidfdOpen: kernel.pidfdOpen,
-          peerPidfd: kernel.peerPidfd,
-          procUnfitBecause: kernel.procUnfitBecause,
+          pidfdOpen: kernel?.pidfdOpen,
+          peerPidfd: kernel?.peerPidfd,
+          procUnfitBecause: kernel?.procUnfitBecause,
           proc,
           ptraceScope: ptraceScope(),
           daemon,

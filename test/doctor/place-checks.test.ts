@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkData } from "../../src/doctor/data.ts";
 import type { Diagnosis } from "../../src/doctor/diagnosis.ts";
-import { checkReadable } from "../../src/doctor/files.ts";
+import { checkReadable, checkUnchanged } from "../../src/doctor/files.ts";
 import { mayAct, type PathFacts, READ } from "../../src/doctor/paths.ts";
 import { checkSocket, type SocketFacts } from "../../src/doctor/sockets.ts";
 
@@ -216,6 +216,24 @@ describe("a file that the daemon reads", () => {
       "error: http.tls.private_key: stint can't go through /etc/letsencrypt (mode 0700)",
     ]);
   });
+});
+
+test.for([
+  { uid: 0, mode: 0o644, says: [] },
+  { uid: 900, mode: 0o600, says: [] },
+  {
+    uid: 0,
+    mode: 0o664,
+    says: ["warning: others than root and stint may write to /etc/stint/stint.yaml (mode 0664, uid 0)"],
+  },
+  {
+    uid: 7,
+    mode: 0o644,
+    says: ["warning: others than root and stint may write to /etc/stint/stint.yaml (mode 0644, uid 7)"],
+  },
+])("a configuration of uid $uid with mode $mode", ({ uid, mode, says }) => {
+  const file = at("/etc/stint/stint.yaml", { kind: "file", uid, mode });
+  expect(shown(checkUnchanged(file, DAEMON))).toEqual(says);
 });
 
 test("what a user may do is said by the first that fits of owner, group and others, and root may everything", () => {

@@ -59,6 +59,11 @@ describe("users", () => {
       says: ["warning: verifier/library is under the broker's user stint"],
     },
     {
+      name: "of whom a runtime is root",
+      facts: { entries: [runtime("unix:uid:0")] },
+      says: ["warning: runtime/flow may be root"],
+    },
+    {
       name: "of whom the broker's is root",
       facts: { daemon: userOf(0, accounts) },
       says: ["warning: the broker runs as root, to whom its data directory belongs"],

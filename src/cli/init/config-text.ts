@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { parse } from "yaml";
 import type { Plan } from "./plan.ts";
 
 /** The file of a plan's configuration, with what a person needs to know who edits it. */
@@ -71,14 +70,11 @@ function ofUser(user: string): string {
   return `["unix:user:${user}"]`;
 }
 
-/** As it stands where YAML reads the same text of it; `null` and `yes` are names too. */
-function scalar(text: string): string {
-  // In a list and in front of a comment, as it may come to stand here.
-  const read: unknown = isPlain(text) ? parse(`[${text}] # it`) : undefined;
-  return Array.isArray(read) && read.length === 1 && read[0] === text ? text : JSON.stringify(text);
-}
+/** What YAML takes for text as it stands, in a list and in front of a comment too: neither a number nor anything with a mark of YAML's in it. */
+const PLAIN = /^[A-Za-z_/](?:[A-Za-z0-9_./:@-]*[A-Za-z0-9_./@-])?$/;
+/** What one of its versions takes for something else. */
+const WORD = /^(?:y|n|yes|no|on|off|true|false|null)$/i;
 
-/** Neither of two versions of YAML takes it for something else. */
-function isPlain(text: string): boolean {
-  return !/^(?:y|n|yes|no|on|off)$/i.test(text);
+function scalar(text: string): string {
+  return PLAIN.test(text) && !WORD.test(text) ? text : JSON.stringify(text);
 }

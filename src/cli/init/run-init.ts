@@ -1,7 +1,7 @@
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir, userInfo } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { ConfigError } from "../../config/finding.ts";
 import { loadConfig } from "../../config/load-config.ts";
@@ -54,8 +54,15 @@ const madeView: View<Made> = {
 export async function runInit(request: InitRequest, context: Context): Promise<void> {
   const file = resolve(request.file);
   const taken = usageFailure(`${request.file} is there already; --force replaces it`);
+  const unwritable = (thrown: unknown) =>
+    usageFailure(`${request.file}: can't be written (${(thrown as NodeJS.ErrnoException).code ?? "unknown"})`);
   // Before anybody is asked anything.
   if (!request.replaces && existsSync(file)) throw taken;
+  try {
+    accessSync(dirname(file), constants.W_OK);
+  } catch (thrown) {
+    throw unwritable(thrown);
+  }
   const accounts = readLocalAccounts();
   const machine = { hostName: hostname(), userName: process.env["SUDO_USER"] ?? userInfo().username };
   const asking = createAsking(context, request.takesUsual);
@@ -72,8 +79,7 @@ export async function runInit(request: InitRequest, context: Context): Promise<v
   try {
     await writeWhole(file, text, { mode: CONFIG_MODE, replaces: request.replaces });
   } catch (thrown) {
-    const code = (thrown as NodeJS.ErrnoException).code ?? "unknown";
-    throw code === "EEXIST" ? taken : usageFailure(`${request.file}: can't be written (${code})`);
+    throw (thrown as NodeJS.ErrnoException).code === "EEXIST" ? taken : unwritable(thrown);
   }
   const setup = setupCommands(plan, file, { accounts, isThere: existsSync });
   await tell({ file, setup, next: nextCommands(plan) }, request, context);

@@ -117,6 +117,14 @@ describe("without a terminal", () => {
     expect(readdirSync(home)).toEqual([]);
   });
 
+  test("says before it asks that its file can't be written", async () => {
+    expect(await runStint(["init", join(home, "missing", "stint.yaml")])).toEqual({
+      status: 2,
+      out: "",
+      err: `stint: ${join(home, "missing", "stint.yaml")}: can't be written (ENOENT)\n`,
+    });
+  });
+
   test("names that mean something else to YAML are names all the same", async () => {
     const flags = [
       "--trust-domain=1.10",
