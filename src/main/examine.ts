@@ -15,6 +15,7 @@ import { checkRelease } from "../doctor/node-release.ts";
 import { pathFacts } from "../doctor/probe-files.ts";
 import { mapsAllUsers, mounts, type ProcessParts, processParts, ptraceScope } from "../doctor/probe-process.ts";
 import { type User, userOf } from "../doctor/users.ts";
+import { BrokerError } from "../domain/errors.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import { kindOf } from "../domain/selector.ts";
 import { examineConfigured, type NamedRequest, readConfigured } from "./examine-configured.ts";
@@ -75,8 +76,8 @@ async function probe(found: Diagnosis[]): Promise<KernelProbe | undefined> {
     load.slice(process.platform === "linux" ? 0 : load.length).map(async ({ name, use }) => {
       try {
         return await use();
-      } catch {
-        const what = `the library ${name} does not load on ${process.platform} ${process.arch}`;
+      } catch (thrown) {
+        const what = thrown instanceof BrokerError ? thrown.message : whyNotLoaded(name, thrown);
         const mend = "install stint anew, on this machine and with its own Node.js";
         found.push(error("libraries", { what, why: "stintd does not start", mend }));
         return undefined;
@@ -84,6 +85,12 @@ async function probe(found: Diagnosis[]): Promise<KernelProbe | undefined> {
     }),
   );
   return kernel as KernelProbe | undefined;
+}
+
+/** Not in the library's words, which name paths, or what of the C library is missing to nobody's use. */
+function whyNotLoaded(name: string, thrown: unknown): string {
+  const code = thrown instanceof Error && "code" in thrown ? ` (${String(thrown.code)})` : "";
+  return `the library ${name} does not load on ${process.platform} ${process.arch}${code}`;
 }
 
 /** To whom the data directory belongs is who runs the broker; before there is one, whoever would. */

@@ -195,6 +195,26 @@ describe.runIf(isRoot)("a socket", () => {
   });
 });
 
+test.for(["koffi", "better-sqlite3"])(
+  "a library that is not for this machine (%s) is told, and so is all that can be told without it",
+  async (library) => {
+    // What a package that was copied from another machine does.
+    const hook = `import { registerHooks } from "node:module";
+      registerHooks({ resolve(name, context, next) {
+        if (name === ${JSON.stringify(library)} || name.startsWith(${JSON.stringify(`${library}/`)})) throw Object.assign(new Error("no such symbol"), { code: "ERR_DLOPEN_FAILED" });
+        return next(name, context);
+      } });`;
+    const { config } = machine();
+    const without = ["env", `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(hook)}`];
+    const { of, status } = await doctor(config, without);
+    expect(of("libraries")).toEqual([
+      `error: the library ${library} does not load on ${process.platform} ${process.arch} (ERR_DLOPEN_FAILED)`,
+    ]);
+    expect(of("disk")[0]).toMatch(/MiB free/);
+    expect(status).toBe(1);
+  },
+);
+
 test("a port at which somebody else listens is told before a start finds it taken", async () => {
   const taken = createServer().listen({ host: "127.0.0.1", port: 0 });
   onTestFinished(() => void taken.close());
