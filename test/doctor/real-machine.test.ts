@@ -24,9 +24,12 @@ function withData(of: { readonly data: string }, mode = 0o700): void {
 }
 
 /** A program of a user that listens at a path and never answers. */
-async function listener(path: string, uid: number) {
+async function listener(path: string, uid: number, before: readonly string[] = []) {
   const script = `require("node:net").createServer().listen(process.argv[1], () => console.log("listens"))`;
-  const child = spawn(process.execPath, ["-e", script, path], { stdio: ["ignore", "pipe", "inherit"], uid, gid: uid });
+  // A change of user takes back what ends a process with its parent.
+  const as = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--pdeathsig=KILL"];
+  const [program = "", ...args] = [...before, ...as, process.execPath, "-e", script, path];
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(async () => {
     child.kill("SIGKILL");
     if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
@@ -233,6 +236,24 @@ describe.runIf(isRoot)("namespaces and what hides processes", () => {
     const foreign = await doctor(undefined, ["unshare", "--pid", "--fork", "--kill-child"]);
     expect(foreign.of("kernel")).toEqual([
       "error: /proc shows another PID namespace than the broker's own: mount one in it",
+    ]);
+  });
+
+  test("a broker in another PID namespace is told from either side", async () => {
+    const OWN_PIDS = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    const place = machine();
+    withData(place);
+    chownSync(place.run, DAEMON_UID, DAEMON_UID);
+    await listener(place.workload, DAEMON_UID, OWN_PIDS);
+    expect((await doctor(place.config)).of("namespaces")).toEqual([
+      "error: the broker is in a PID namespace below this one",
+    ]);
+    const inside = machine();
+    withData(inside);
+    chownSync(inside.run, DAEMON_UID, DAEMON_UID);
+    await listener(inside.workload, DAEMON_UID);
+    expect((await doctor(inside.config, OWN_PIDS)).of("namespaces")).toEqual([
+      "error: the broker is in another PID namespace than this command",
     ]);
   });
 
