@@ -137,6 +137,10 @@ packages: install ## build both packages as tarballs, install them elsewhere, im
 image: install ## dist/image/stint.oci.tar: the container image, built without a container runtime; needs Debian or its like, linux/amd64
 	@node scripts/image.ts
 
+.PHONY: release
+release: install ## dist/release: what is published, the same bytes from the same checkout; RELEASE_KEY=<OpenSSH private key> signs the digests
+	@node scripts/release.ts
+
 .PHONY: test
 test: install ## the tests, with the programs bundled as they are shipped; ONLY=test/domain narrows them
 	@node scripts/bundle-for-tests.ts $(TEST_PROGRAMS)

@@ -44,7 +44,7 @@ for (const folder of [base, app, state, layout]) rmSync(folder, { recursive: tru
 
 fillBase(root, base, join(work, "downloads"), UID);
 const stint = join(app, HOME);
-const installed = await packStint(root, stint);
+const { installed } = await packStint(root, stint);
 install([...installed, "@koromix/koffi-linux-x64"], stint);
 // What the broker writes: its data, and its sockets. A volume goes where either is; the rest of the root can be read-only.
 const written = ["var/lib/stint", "run/stint"];

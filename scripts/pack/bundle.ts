@@ -1,7 +1,10 @@
 import { globSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join, sep } from "node:path";
+import process from "node:process";
 import { type OutputChunk, type Plugin, rolldown } from "rolldown";
 import { build } from "vite";
+import type { Parts } from "./bill.ts";
+import { licenseOf } from "./licenses.ts";
 
 /** Where programs and threads lie in the package: three folders deep, as all of `src` that looks for a file of the package by its own place. */
 const BUNDLE = "dist/bundle/esm";
@@ -11,34 +14,22 @@ const CONSOLE = "dist/console";
 const INSTALLED = ["@cedar-policy/cedar-wasm", "better-sqlite3", "koffi"] as const;
 /** There for whoever installs it. */
 const OPTIONAL = ["pkcs11js", "pg-native"];
-/** Under which others' code may be given away with ours. */
-const LICENSES: ReadonlySet<string> = new Set([
-  "MIT",
-  "ISC",
-  "Apache-2.0",
-  "BSD-2-Clause",
-  "BSD-3-Clause",
-  "0BSD",
-  "Unlicense",
-]);
-
-/** Of packages whose manifest names no license, what the file that comes with them says. */
-const LICENSE_IN_FILE: ReadonlyMap<string, string> = new Map([["png-js", "MIT"]]);
-
 /**
  * Writes the programs into a package, and whose code is in them. A program that is made of a thousand files takes most of its start to
  * find them.
  *
- * @returns names of packages that have to be installed beside it.
  * @throws Error for another's code that comes with no license, or with one that is not known here
  */
-export async function bundlePrograms(root: string, folder: string): Promise<readonly string[]> {
+export async function bundlePrograms(root: string, folder: string): Promise<Parts> {
+  // Whatever the environment says: elsewhere vite keeps what helps to debug a page, and in it where the checkout lies.
+  process.env["NODE_ENV"] = "production";
   const modules = [
     ...(await writePrograms(root, join(folder, BUNDLE))),
     ...(await writeConsole(root, join(folder, CONSOLE))),
   ];
-  writeFileSync(join(folder, "THIRD-PARTY-NOTICES"), noticesOf(new Set(modules.flatMap(packageOf))));
-  return INSTALLED;
+  const bundled = new Set(modules.flatMap(packageOf));
+  writeFileSync(join(folder, "THIRD-PARTY-NOTICES"), noticesOf(bundled));
+  return { bundled, installed: INSTALLED };
 }
 
 /**
@@ -119,18 +110,12 @@ function noticesOf(folders: ReadonlySet<string>): string {
   const notices = [...folders].map((folder) => {
     type Manifest = { readonly name: string; readonly version: string; readonly license?: string };
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
-    const { name, version, license = LICENSE_IN_FILE.get(manifest.name) ?? "" } = manifest;
-    if (!isKnown(license)) throw new Error(`${name} ${version} comes under "${license}"`);
+    const { name, version } = manifest;
+    const license = licenseOf(name, version, manifest.license);
     const files = readdirSync(folder).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file));
     const texts = files.map((file) => readFileSync(join(folder, file), "utf8").trim());
     return `${name} ${version} (${license})\n\n${texts.join("\n\n")}`;
   });
   const rule = `\n\n${"=".repeat(80)}\n\n`;
   return `These packages are part of the programs in ${BUNDLE}, or of the console in ${CONSOLE}.${rule}${notices.toSorted().join(rule)}\n`;
-}
-
-/** @param expression - SPDX, without nesting beyond one pair of parentheses. */
-function isKnown(expression: string): boolean {
-  const alternatives = expression.replace(/[()]/g, "").split(" OR ");
-  return alternatives.some((all) => all.split(" AND ").every((license) => LICENSES.has(license)));
 }

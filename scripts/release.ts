@@ -1,0 +1,50 @@
+// Builds what is given to others, in dist/release: both npm packages, what each consists of (CycloneDX), and SHA256SUMS, signed with the
+// OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import process from "node:process";
+import { writeBill } from "./pack/bill.ts";
+import { readManifest } from "./pack/manifest.ts";
+import { packSdk } from "./pack/sdk.ts";
+import { packStint } from "./pack/stint.ts";
+import { NAMESPACE, sign, writeSums } from "./release/sums.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const work = resolve(root, "build/release");
+const release = resolve(root, "dist/release");
+const key = process.env["RELEASE_KEY"];
+// Told before minutes are spent, and never a release without the signature that was asked for.
+if (key !== undefined && !existsSync(key)) throw new Error("RELEASE_KEY names no file");
+
+/** Makes the tarball that `npm publish` would; npm gives each file in it the same time. */
+function pack(folder: string): void {
+  // The Node.js that runs this script compresses, whatever PATH says.
+  const PATH = [dirname(process.execPath), process.env["PATH"]].join(":");
+  execFileSync("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", release], {
+    cwd: folder,
+    env: { ...process.env, PATH },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+}
+
+for (const folder of [work, release]) rmSync(folder, { recursive: true, force: true });
+mkdirSync(release, { recursive: true });
+
+const [stint, sdk] = [join(work, "stint"), join(work, "stint-sdk")];
+const parts = await packStint(root, stint);
+packSdk(root, sdk);
+const { version } = readManifest(join(stint, "package.json"));
+writeBill(root, stint, join(release, `stint-${version}.cdx.json`), parts);
+writeBill(root, sdk, join(release, `stint-sdk-${version}.cdx.json`));
+for (const folder of [stint, sdk]) pack(folder);
+
+const shown = relative(root, release);
+for (const line of writeSums(release)) console.log(line);
+if (key === undefined) console.log(`\n${shown}/SHA256SUMS is not signed: RELEASE_KEY names no key.`);
+else {
+  sign(release, key);
+  console.log(`\nWho has the public key in a file ALLOWED, as "release ssh-ed25519 AAAA…", verifies in ${shown}:`);
+  console.log(`  ssh-keygen -Y verify -f ALLOWED -I release -n ${NAMESPACE} -s SHA256SUMS.sig < SHA256SUMS`);
+}
+console.log("Are the files those that are listed:  sha256sum --check SHA256SUMS");
