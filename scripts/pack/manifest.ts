@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 export type Manifest = {
   name: string;
   version: string;
+  description: string;
   license: string;
   private?: boolean;
   workspaces?: readonly string[];

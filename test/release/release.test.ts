@@ -9,10 +9,22 @@ import { isMissing } from "../conformance/toolchain.ts";
 const ROOT = resolve(import.meta.dirname, "../..");
 /** All that a release is built from. */
 const SOURCES = [
-  ...["src", "scripts", "migrations", "policies", "proto", "frameworks", "node_modules", "README.md", "LICENSE"],
+  ...[
+    "src",
+    "scripts",
+    "migrations",
+    "policies",
+    "proto",
+    "frameworks",
+    "deploy",
+    "docs",
+    "node_modules",
+    "README.md",
+    "LICENSE",
+  ],
   ...["package.json", "package-lock.json", "tsconfig.json", "tsconfig.sdk.json"],
 ];
-/** Two builds, each of which takes ten seconds of a processor. */
+/** Two builds, each of which takes twenty seconds of a processor. */
 const BUILDS_MS_MAX = 300_000;
 
 type Component = {
@@ -39,6 +51,13 @@ const isUnable = isMissing(
   "the release",
 );
 
+const isNoDebian =
+  isMissing({ name: "dpkg", commands: [["dpkg-deb", "--version"]] }, "the Debian package") || process.arch !== "x64";
+
+function isThere(command: string): boolean {
+  return spawnSync(command, ["--version"], { stdio: "ignore" }).status === 0;
+}
+
 describe.skipIf(isUnable)("a release", () => {
   const work = mkdtempSync(join(tmpdir(), "stint-release-"));
   // Beside the checkout's own files, for hard links.
@@ -49,8 +68,10 @@ describe.skipIf(isUnable)("a release", () => {
   beforeAll(async () => {
     rmSync(copies, { recursive: true, force: true });
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
-    one = await built(join(copies, "one"), { RELEASE_KEY: key, NODE_ENV: "production" });
-    two = await built(join(copies, "deep/below/another"), { NODE_ENV: "development" });
+    [one, two] = await Promise.all([
+      built(join(copies, "one"), { RELEASE_KEY: key, NODE_ENV: "production" }),
+      built(join(copies, "deep/below/another"), { NODE_ENV: "development" }),
+    ]);
   }, BUILDS_MS_MAX);
   afterAll(() => {
     for (const folder of [work, copies]) rmSync(folder, { recursive: true, force: true });
@@ -143,6 +164,108 @@ describe.skipIf(isUnable)("a release", () => {
       expect(bill.components.filter(({ purl }) => !reached.has(purl))).toEqual([]);
     },
   );
+
+  describe.skipIf(isNoDebian)("as a Debian package", () => {
+    const DEB = "stint_0.1.0_amd64.deb";
+    const dpkgDeb = (...args: readonly string[]) =>
+      execFileSync("dpkg-deb", [...args, join(one, DEB)], { encoding: "utf8", maxBuffer: 16 * 1_024 * 1_024 });
+
+    test("says what it is, on what it runs and what it needs", () => {
+      expect(
+        execFileSync("dpkg-deb", ["--field", join(one, DEB), "Package", "Version", "Architecture", "Depends"], {
+          encoding: "utf8",
+        }),
+      ).toBe(
+        "Package: stint\nVersion: 0.1.0\nArchitecture: amd64\nDepends: adduser, libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11)\n",
+      );
+    });
+
+    test("has files that are root's, that nobody else may write to, and no configuration that an upgrade would ask about", () => {
+      const members = dpkgDeb("--contents")
+        .trim()
+        .split("\n")
+        .map((line) => line.split(/\s+/));
+      const paths = members.map(([, , , , , path]) => path);
+      expect(new Set(members.map(([, owner]) => owner))).toEqual(new Set(["root/root"]));
+      expect(new Set(members.map(([mode]) => mode))).toEqual(new Set(["drwxr-xr-x", "-rwxr-xr-x", "-rw-r--r--"]));
+      expect(members.filter(([mode]) => mode === "-rwxr-xr-x").map(([, , , , , path]) => path)).toEqual([
+        "./usr/bin/stint",
+        "./usr/bin/stintd",
+        "./usr/lib/stint/bin/node",
+      ]);
+      expect(paths).toContain("./lib/systemd/system/stintd.service");
+      expect(paths.filter((path = "") => path.startsWith("./etc/"))).toEqual(["./etc/", "./etc/stint/"]);
+    });
+
+    test("lists all that is in it, Node.js too", () => {
+      const { components } = JSON.parse(readFileSync(join(one, DEB.replace("deb", "cdx.json")), "utf8")) as Bill;
+      const [node] = components.filter(({ name }) => name === "node");
+      expect(process.version).toBe(`v${node?.version}`);
+      const manifests = dpkgDeb("--contents").matchAll(
+        /\.\/usr\/lib\/stint\/node_modules\/((?:@[^/]+\/)?[^/]+)\/package\.json$/gm,
+      );
+      const names = components.map(({ name }) => name);
+      expect(names).toEqual(expect.arrayContaining([...manifests].map(([, name]) => name)));
+      expect(names).toEqual(expect.arrayContaining(["better-sqlite3", "koffi", "hono", "preact"]));
+      expect(names.filter((name) => /darwin|win32/.test(name))).toEqual([]);
+    });
+
+    test.skipIf(!isThere("lintian"))("is one of which lintian says no error", () => {
+      expect(spawnSync("lintian", ["--fail-on", "error", join(one, DEB)], { encoding: "utf8" })).toMatchObject({
+        status: 0,
+      });
+    });
+
+    test.skipIf(!isThere("systemd-analyze"))("has a unit whose exposure systemd calls OK", () => {
+      const unit = join(ROOT, "deploy/debian/stintd.service");
+      // Fails above the threshold, which is tenths.
+      execFileSync("systemd-analyze", ["security", "--offline=true", "--no-pager", "--threshold=20", unit], {
+        stdio: "ignore",
+      });
+    });
+
+    test.skipIf(process.getuid?.() !== 0)(
+      "installed, has its users, says what is missing, and opens a step; removed, leaves the ledger",
+      () => {
+        const opening = "stint step open --run r --step s --executor any --output json";
+        const said = onCopyOfThisMachine(`
+        dpkg --install ${join(one, DEB)}
+        getent passwd stint; id --name --groups stint
+        stint --version; stintd --version
+        runuser --user stint -- stint dev -- ${opening}
+        install --directory --owner=stint --mode=0700 /var/lib/stint
+        echo kept > /var/lib/stint/ledger
+        dpkg --purge stint
+        cat /var/lib/stint/ledger; ls --directory /usr/bin/stint* /usr/lib/stint /etc/stint || true`);
+        expect(said).toContain("stint: nothing runs yet. Write /etc/stint/stint.yaml");
+        expect(said).toMatch(/^stint:x:\d+:\d+:.*:\/var\/lib\/stint:\/usr\/sbin\/nologin$/m);
+        expect(said).toMatch(/^stint stint-operators$/m);
+        expect(said.match(/^0\.1\.0$/gm)).toHaveLength(2);
+        expect(said).toContain("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1");
+        expect(said).toMatch(/^stint: \/var\/lib\/stint, .* are kept\.\nkept\n$/m);
+      },
+    );
+  });
+
+  /** Runs commands as root on what this machine has, of which they change nothing: what they write lies in memory. */
+  function onCopyOfThisMachine(commands: string): string {
+    const above = join(work, "above");
+    mkdirSync(above);
+    const script = `
+      mount -t tmpfs tmpfs "$0" && mkdir "$0/upper" "$0/work" "$0/root"
+      mount -t overlay -o "lowerdir=/,upperdir=$0/upper,workdir=$0/work" overlay "$0/root"
+      mount -t proc proc "$0/root/proc"
+      mount --rbind /dev "$0/root/dev"
+      exec chroot "$0/root" sh -ec "$1"`;
+    const isolated = ["--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", script, above, commands];
+    const env = {
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      DEBIAN_FRONTEND: "noninteractive",
+    };
+    const { status, stdout, stderr } = spawnSync("unshare", isolated, { encoding: "utf8", env, cwd: "/" });
+    if (status !== 0) throw new Error(`exit status ${status}\n${stdout}${stderr}`);
+    return stdout;
+  }
 
   /** Copies the checkout, as hard links, and builds there. */
   async function built(copy: string, environment: Readonly<Record<string, string>>): Promise<string> {
