@@ -168,7 +168,11 @@ describe.skipIf(isUnable)("a release", () => {
   describe.skipIf(isNoDebian)("as a Debian package", () => {
     const DEB = "stint_0.1.0_amd64.deb";
     const dpkgDeb = (...args: readonly string[]) =>
-      execFileSync("dpkg-deb", [...args, join(one, DEB)], { encoding: "utf8", maxBuffer: 16 * 1_024 * 1_024 });
+      execFileSync("dpkg-deb", [...args, join(one, DEB)], {
+        encoding: "utf8",
+        env: { ...process.env, TZ: "UTC" },
+        maxBuffer: 16 * 1_024 * 1_024,
+      });
 
     test("says what it is, on what it runs and what it needs", () => {
       expect(
@@ -195,6 +199,13 @@ describe.skipIf(isUnable)("a release", () => {
       ]);
       expect(paths).toContain("./lib/systemd/system/stintd.service");
       expect(paths.filter((path = "") => path.startsWith("./etc/"))).toEqual(["./etc/", "./etc/stint/"]);
+    });
+
+    test("says nowhere when it was built: its files, and the archive's own parts, are of one instant", () => {
+      const dates = dpkgDeb("--contents").matchAll(/ (\d{4}-\d\d-\d\d \d\d:\d\d) /g);
+      expect(new Set([...dates].map(([, date]) => date))).toEqual(new Set(["1985-10-26 08:15"]));
+      // The header of the first member, behind the archive's eight bytes: sixteen of its name, twelve of its time.
+      expect(readFileSync(join(one, DEB)).toString("latin1", 24, 36).trim()).toBe("499162500");
     });
 
     test("lists all that is in it, Node.js too", () => {
@@ -245,12 +256,31 @@ describe.skipIf(isUnable)("a release", () => {
         expect(said).toMatch(/^stint: \/var\/lib\/stint, .* are kept\.\nkept\n$/m);
       },
     );
+
+    test.skipIf(process.getuid?.() !== 0 || !["strace", "systemd-analyze"].every(isThere))(
+      "starts as its unit wants it, lets people and runtimes in, and makes no system call that the unit refuses",
+      () => {
+        const said = onCopyOfThisMachine(
+          ["sh", join(ROOT, "test/release/as-the-unit.sh"), join(one, DEB), join(ROOT, "test/release/unit.yaml")].join(
+            " ",
+          ),
+        );
+        expect(said).toContain("srw-rw---- stint:stint-operators /run/stint/operator.sock");
+        expect(said).toContain("srw-rw-rw- stint:stint /run/stint/workload.sock");
+        expect(said.match(/spiffe:\/\/example\.org\/agent\/researcher\/run\/r\/step\/s\/1/g)?.length).toBeGreaterThan(
+          1,
+        );
+        const calls = [...said.matchAll(/^call (\w+)$/gm)].map(([, name = ""]) => name);
+        expect(calls).toEqual(expect.arrayContaining(["pidfd_open", "chown", "fsync"]));
+        const permitted = permittedBy(readFileSync(join(ROOT, "deploy/debian/stintd.service"), "utf8"));
+        expect(calls.filter((name) => !permitted.has(name))).toEqual([]);
+      },
+    );
   });
 
   /** Runs commands as root on what this machine has, of which they change nothing: what they write lies in memory. */
   function onCopyOfThisMachine(commands: string): string {
-    const above = join(work, "above");
-    mkdirSync(above);
+    const above = mkdtempSync(join(work, "above-"));
     const script = `
       mount -t tmpfs tmpfs "$0" && mkdir "$0/upper" "$0/work" "$0/root"
       mount -t overlay -o "lowerdir=/,upperdir=$0/upper,workdir=$0/work" overlay "$0/root"
@@ -290,4 +320,26 @@ function billOf(release: string, name: string): Bill {
 
 function deliveryOf({ properties }: Component): string | undefined {
   return properties.find(({ name }) => name === "stint:delivery")?.value;
+}
+
+/** The system calls that a unit's filters leave, by the sets that systemd has them in. */
+function permittedBy(unit: string): ReadonlySet<string> {
+  const listed = execFileSync("systemd-analyze", ["syscall-filter", "--no-pager"], { encoding: "utf8", stdio: "pipe" });
+  const sets = new Map(
+    listed.split(/\n\n+/).map((text) => {
+      const [name = "", ...members] = text.split("\n").map((line) => line.trim());
+      return [name, members.filter((member) => member !== "" && !member.startsWith("#"))];
+    }),
+  );
+  const callsOf = (name: string): readonly string[] =>
+    name.startsWith("@") ? (sets.get(name) ?? []).flatMap(callsOf) : [name];
+  // Always there, whatever a filter says.
+  const permitted = new Set(callsOf("@default"));
+  for (const [, refused, names = ""] of unit.matchAll(/^SystemCallFilter=(~?)(.*)$/gm)) {
+    for (const call of names.split(" ").flatMap(callsOf)) {
+      if (refused === "~") permitted.delete(call);
+      else permitted.add(call);
+    }
+  }
+  return permitted;
 }
