@@ -11,6 +11,7 @@ import { nodejsComponent } from "./pack/nodejs.ts";
 import { packSdk } from "./pack/sdk.ts";
 import { packStint } from "./pack/stint.ts";
 import { writeDebian } from "./release/debian.ts";
+import { settleModes } from "./release/modes.ts";
 import { NAMESPACE, sign, writeSums } from "./release/sums.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -41,7 +42,11 @@ const manifest = readManifest(join(stint, "package.json"));
 const { version } = manifest;
 writeBill(root, stint, join(release, `stint-${version}.cdx.json`), parts);
 writeBill(root, sdk, join(release, `stint-sdk-${version}.cdx.json`));
-for (const folder of [stint, sdk]) pack(folder);
+for (const folder of [stint, sdk]) {
+  // npm makes programs of what the manifest names as such.
+  settleModes(folder);
+  pack(folder);
+}
 
 if (spawnSync("dpkg-deb", ["--version"]).status === 0) {
   const { file, inside } = writeDebian(root, stint, parts, manifest, join(work, "debian"), release);

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, globSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
@@ -7,6 +7,7 @@ import { flagsOf, putBeside } from "../pack/beside.ts";
 import type { Parts } from "../pack/bill.ts";
 import type { Manifest } from "../pack/manifest.ts";
 import { nodejsOf } from "../pack/nodejs.ts";
+import { settleModes } from "./modes.ts";
 
 /** No two builds are told apart by their time; npm gives the files of its tarballs the same: 1985-10-26T08:15:00Z. */
 const EPOCH_SECONDS = 499_162_500;
@@ -64,17 +65,8 @@ export function writeDebian(
   const entry = `stint (${debianVersion}) stable; urgency=medium\n\n  * See CHANGELOG.md of this version.\n\n -- ${MAINTAINER}  ${date}\n`;
   write(at(DOC, "changelog.gz"), gzipSync(entry, { level: 9 }));
 
-  // Whatever the umask of whoever builds: nobody's but root's to write, and everybody's to read.
   const programs = new Set([at(HOME, "bin/node"), at("usr/bin/stint"), at("usr/bin/stintd")]);
-  const contents = globSync("**", { cwd: work, withFileTypes: true });
-  for (const entry of contents) {
-    const path = join(entry.parentPath, entry.name);
-    const isProgram = entry.isDirectory() || programs.has(path);
-    chmodSync(path, isProgram ? 0o755 : 0o644);
-  }
-  const bytes = contents
-    .filter((entry) => entry.isFile())
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
+  const bytes = settleModes(work, programs).reduce((sum, file) => sum + statSync(file).size, 0);
   for (const script of SCRIPTS) {
     put(join(files, script), at("DEBIAN", script));
     chmodSync(at("DEBIAN", script), 0o755);
@@ -97,7 +89,6 @@ export function writeDebian(
       .join("\n")}\n`,
   );
   for (const name of ["DEBIAN", "DEBIAN/control"]) chmodSync(at(name), name === "DEBIAN" ? 0o755 : 0o644);
-  chmodSync(work, 0o755);
 
   const file = `stint_${debianVersion}_amd64.deb`;
   // One thread of a fixed level: what a compressor writes depends on both.

@@ -69,15 +69,15 @@ describe.skipIf(isUnable)("a release", () => {
     rmSync(copies, { recursive: true, force: true });
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
     [one, two] = await Promise.all([
-      built(join(copies, "one"), { RELEASE_KEY: key, NODE_ENV: "production" }),
-      built(join(copies, "deep/below/another"), { NODE_ENV: "development" }),
+      built(join(copies, "one"), "022", { RELEASE_KEY: key, NODE_ENV: "production" }),
+      built(join(copies, "deep/below/another"), "077", { NODE_ENV: "development" }),
     ]);
   }, BUILDS_MS_MAX);
   afterAll(() => {
     for (const folder of [work, copies]) rmSync(folder, { recursive: true, force: true });
   });
 
-  test("is the same, byte for byte, when it is built in another place and for another NODE_ENV", () => {
+  test("is the same, byte for byte, when it is built in another place, with another umask and for another NODE_ENV", () => {
     const names = readdirSync(two);
     expect(readdirSync(one).filter((name) => name !== "SHA256SUMS.sig")).toEqual(names);
     expect(names).toEqual(expect.arrayContaining(["stint-0.1.0.tgz", "stint-sdk-0.1.0.tgz"]));
@@ -298,11 +298,12 @@ describe.skipIf(isUnable)("a release", () => {
   }
 
   /** Copies the checkout, as hard links, and builds there. */
-  async function built(copy: string, environment: Readonly<Record<string, string>>): Promise<string> {
+  async function built(copy: string, umask: string, environment: Readonly<Record<string, string>>): Promise<string> {
     mkdirSync(copy, { recursive: true });
     execFileSync("cp", ["--archive", "--link", ...SOURCES, copy], { cwd: ROOT });
     const env = { ...process.env, ...environment };
-    await promisify(execFile)(process.execPath, ["scripts/release.ts"], { cwd: copy, env });
+    const script = 'umask "$0" && exec "$1" scripts/release.ts';
+    await promisify(execFile)("sh", ["-c", script, umask, process.execPath], { cwd: copy, env });
     return join(copy, "dist/release");
   }
 
