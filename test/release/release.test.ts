@@ -248,7 +248,7 @@ describe.skipIf(isUnable)("a release", () => {
         echo kept > /var/lib/stint/ledger
         dpkg --purge stint
         cat /var/lib/stint/ledger; ls --directory /usr/bin/stint* /usr/lib/stint /etc/stint || true`);
-        expect(said).toContain("stint: nothing runs yet. Write /etc/stint/stint.yaml");
+        expect(said).toContain("stint: nothing runs yet. `stint init /etc/stint/stint.yaml` writes");
         expect(said).toMatch(/^stint:x:\d+:\d+:.*:\/var\/lib\/stint:\/usr\/sbin\/nologin$/m);
         expect(said).toMatch(/^stint stint-operators$/m);
         expect(said.match(/^0\.1\.0$/gm)).toHaveLength(2);
