@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { parse } from "yaml";
 import type { Plan } from "./plan.ts";
 
 /** The file of a plan's configuration, with what a person needs to know who edits it. */
@@ -72,9 +73,10 @@ function ofUser(user: string): string {
 
 /** What YAML takes for text as it stands, in a list and in front of a comment too: neither a number nor anything with a mark of YAML's in it. */
 const PLAIN = /^[A-Za-z_/](?:[A-Za-z0-9_./:@-]*[A-Za-z0-9_./@-])?$/;
-/** What one of its versions takes for something else. */
-const WORD = /^(?:y|n|yes|no|on|off|true|false|null)$/i;
+const VERSIONS = ["1.1", "1.2"] as const;
 
+/** What either version takes for something else is quoted: words such as `no` and `null`, and what 1.1 takes for a number, such as `e-0`. */
 function scalar(text: string): string {
-  return PLAIN.test(text) && !WORD.test(text) ? text : JSON.stringify(text);
+  const isItself = PLAIN.test(text) && VERSIONS.every((version) => parse(text, { version }) === text);
+  return isItself ? text : JSON.stringify(text);
 }

@@ -5,7 +5,7 @@ import { configText } from "../../../src/cli/init/config-text.ts";
 
 const account = fc.oneof(
   fc.stringMatching(/^[a-z_][a-z0-9_-]{0,31}$/),
-  fc.constantFrom("null", "true", "no", "off", "_", "y", "n", "e-", "inf", "nan", "0x"),
+  fc.constantFrom("null", "true", "no", "off", "_", "y", "n", "e-", "inf", "nan", "0x", "e0", "e-15"),
 );
 
 test("whatever the names are, YAML of both versions reads the same of them", () => {
