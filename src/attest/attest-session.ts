@@ -19,12 +19,18 @@ export type SignedIn = {
  *
  * @throws BrokerError NO_IDENTITY when no operator's entry in force matches any more
  */
-export function attestSession({ selectors, uid }: SignedIn, entries: Pick<EntryDirectory, "matching">): Attested {
-  const operators = entries.matching(selectors).filter((entry) => isOfKind(entry, "operator"));
+export function attestSession(who: SignedIn, entries: Pick<EntryDirectory, "matching">): Attested {
+  const { selectors, uid } = who;
+  const operators = operatorsOf(who, entries);
   const [first] = operators;
   if (first === undefined) throw new BrokerError("NO_IDENTITY", "no operator's entry matches whoever signed in");
   return attestedAs({
     ...{ selectors, uid, sharesPids: false, entries: operators },
     process: remoteProcess(first.entryId, undefined),
   });
+}
+
+/** The operators that somebody who signed in is, by the entries as they are now. */
+export function operatorsOf({ selectors }: SignedIn, entries: Pick<EntryDirectory, "matching">) {
+  return entries.matching(selectors).filter((entry) => isOfKind(entry, "operator"));
 }

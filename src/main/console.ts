@@ -12,7 +12,7 @@ import { recordingRefusals } from "../api/grpc/attesting.ts";
 import type { ConsolePorts } from "../api/grpc/console.ts";
 import { type ApiPorts, consoleServer } from "../api/grpc/servers.ts";
 import type { FormPaths } from "../api/http/request-guard.ts";
-import { attestSession, type SignedIn } from "../attest/attest-session.ts";
+import { attestSession, operatorsOf, type SignedIn } from "../attest/attest-session.ts";
 import { NO_UID } from "../attest/attest-svid.ts";
 import type { Config } from "../config/config.ts";
 import { BrokerError } from "../domain/errors.ts";
@@ -84,7 +84,7 @@ export async function createConsole({ core, ports, config, log }: Parts, closers
         knownAs(id) {
           const session = sessions.open.find({ id });
           if (session === undefined) return undefined;
-          const operators = entries.matching(session.value.selectors).filter((entry) => isOfKind(entry, "operator"));
+          const operators = operatorsOf(session.value, entries);
           return operators.length === 0
             ? undefined
             : operators.map(({ entryId, revision }) => `${entryId}@${revision}`).join();

@@ -19,6 +19,6 @@ export const pendingView: View<Step> = {
 };
 
 /** Which tools for what: `pay:write search:read,move_data`. */
-function grantText({ grant }: Step): string {
+export function grantText({ grant }: Step): string {
   return (grant?.elements ?? []).map(({ identifier, actions }) => `${identifier}:${actions.join(",")}`).join(" ");
 }

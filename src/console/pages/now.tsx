@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { authorityView } from "../../cli/output/authority-view.ts";
 import { instantCell } from "../../cli/output/fields.ts";
+import { grantText } from "../../cli/output/pending-view.ts";
 import { riskView } from "../../cli/output/risk-view.ts";
 import { replicaView, standbyView } from "../../cli/output/status-view.ts";
 import { stepView } from "../../cli/output/step-view.ts";
@@ -191,11 +192,6 @@ function isExpiring({ notBefore, expiresAt, state }: Authority): boolean {
   if (state !== AuthorityState.ACTIVE || notBefore === undefined || expiresAt === undefined) return false;
   const [begins, ends] = [Number(notBefore.seconds), Number(expiresAt.seconds)];
   return ends - brokerNow() / 1_000 < EXPIRING_SHARE * (ends - begins);
-}
-
-/** Which tools for what, as `stint step pending` says it. */
-function grantText({ grant }: Step): string {
-  return (grant?.elements ?? []).map(({ identifier, actions }) => `${identifier}:${actions.join(",")}`).join(" ");
 }
 
 function Open() {

@@ -1,3 +1,4 @@
+import { shellQuoted } from "../../cli/output/shell-quoted.ts";
 import {
   HISTORY_FIELDS,
   type HistoryField,
@@ -85,10 +86,6 @@ function instantOf(name: string, text: string, now: number) {
 
 /** The same search on the command line. */
 export function commandOf(list: HistoryList, terms: readonly Term[]): string {
-  const flags = terms.map(({ name, value }) => ` --${name} ${quoted(value)}`);
+  const flags = terms.map(({ name, value }) => ` --${name} ${shellQuoted(value)}`);
   return `stint history ${list}${flags.join("")}`;
-}
-
-function quoted(value: string): string {
-  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }
