@@ -22,7 +22,7 @@ const CREATED = "1970-01-01T00:00:00Z";
  * differs from version to version, and whoever pushes an image compresses it.
  *
  * @param layers - tars, which are moved into the folder; the lowest first.
- * @param name - for the tools that load it, e.g. `stint:0.1.0`.
+ * @param name - for the tools that load it, e.g. `stint:0.2.0`.
  * @see OCI Image Specification 1.1, image-layout, manifest, config
  */
 export function writeLayout(folder: string, name: string, config: ImageConfig, layers: readonly string[]): void {

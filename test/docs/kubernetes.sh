@@ -1,6 +1,6 @@
 set -eu
 #region apply
-skopeo copy oci-archive:dist/image/stint.oci.tar docker://registry.example.org/stint:0.1.0
+skopeo copy oci-archive:dist/image/stint.oci.tar docker://registry.example.org/stint:0.2.0
 kubectl apply -f deploy/kubernetes/stint.yaml
 kubectl get --raw /openid/v1/jwks > jwks.json
 kubectl -n stint create configmap stint-cluster-keys --from-file=jwks.json

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isMissing } from "../conformance/toolchain.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
+const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
 /** All that a release is built from. */
 const SOURCES = [
   ...[
@@ -80,7 +81,7 @@ describe.skipIf(isUnable)("a release", () => {
   test("is the same, byte for byte, when it is built in another place, with another umask and for another NODE_ENV", () => {
     const names = readdirSync(two);
     expect(readdirSync(one).filter((name) => name !== "SHA256SUMS.sig")).toEqual(names);
-    expect(names).toEqual(expect.arrayContaining(["stint-0.1.0.tgz", "stint-sdk-0.1.0.tgz"]));
+    expect(names).toEqual(expect.arrayContaining([`stint-${VERSION}.tgz`, `stint-sdk-${VERSION}.tgz`]));
     expect(names.filter((name) => !readFileSync(join(one, name)).equals(readFileSync(join(two, name))))).toEqual([]);
   });
 
@@ -126,7 +127,7 @@ describe.skipIf(isUnable)("a release", () => {
 
   test("lists every package of which the programs have a module, the console's too, and the notices name the same", () => {
     const bill = billOf(one, "stint");
-    const folder = unpacked(one, "stint-0.1.0.tgz");
+    const folder = unpacked(one, `stint-${VERSION}.tgz`);
     const bundled = bill.components.filter((one) => deliveryOf(one) === "bundled");
     // What the bundler itself says, file by file.
     const programs = globSync("dist/bundle/esm/*.js", { cwd: folder }).map((file) =>
@@ -153,11 +154,11 @@ describe.skipIf(isUnable)("a release", () => {
     "lists what npm installs beside %s, with digests, each reachable from it",
     (name) => {
       const bill = billOf(one, name);
-      const manifest = JSON.parse(readFileSync(join(unpacked(one, `${name}-0.1.0.tgz`), "package.json"), "utf8"));
+      const manifest = JSON.parse(readFileSync(join(unpacked(one, `${name}-${VERSION}.tgz`), "package.json"), "utf8"));
       const installed = bill.components.filter((one) => deliveryOf(one) === "installed").map((one) => one.name);
       expect(installed).toEqual(expect.arrayContaining(Object.keys(manifest.dependencies)));
       expect(bill.components.filter(({ hashes = [] }) => hashes.length === 0)).toEqual([]);
-      const reached = new Set([`pkg:npm/${name}@0.1.0`]);
+      const reached = new Set([`pkg:npm/${name}@${VERSION}`]);
       for (const ref of reached) {
         for (const next of bill.dependencies.find((one) => one.ref === ref)?.dependsOn ?? []) reached.add(next);
       }
@@ -166,7 +167,7 @@ describe.skipIf(isUnable)("a release", () => {
   );
 
   describe.skipIf(isNoDebian)("as a Debian package", () => {
-    const DEB = "stint_0.1.0_amd64.deb";
+    const DEB = `stint_${VERSION}_amd64.deb`;
     const dpkgDeb = (...args: readonly string[]) =>
       execFileSync("dpkg-deb", [...args, join(one, DEB)], {
         encoding: "utf8",
@@ -180,7 +181,7 @@ describe.skipIf(isUnable)("a release", () => {
           encoding: "utf8",
         }),
       ).toBe(
-        "Package: stint\nVersion: 0.1.0\nArchitecture: amd64\nDepends: adduser, libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11)\n",
+        `Package: stint\nVersion: ${VERSION}\nArchitecture: amd64\nDepends: adduser, libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11)\n`,
       );
     });
 
@@ -316,7 +317,7 @@ describe.skipIf(isUnable)("a release", () => {
 });
 
 function billOf(release: string, name: string): Bill {
-  return JSON.parse(readFileSync(join(release, `${name}-0.1.0.cdx.json`), "utf8")) as Bill;
+  return JSON.parse(readFileSync(join(release, `${name}-${VERSION}.cdx.json`), "utf8")) as Bill;
 }
 
 function deliveryOf({ properties }: Component): string | undefined {

@@ -7,7 +7,7 @@ import { streamsOf, textOfPdf } from "./pdf-text.ts";
 
 const about = {
   title: "A title",
-  madeBy: "stint 0.1.0",
+  madeBy: "stint 0.2.0",
   madeAt: new Date("2026-11-30T12:00:00Z"),
   attachment: { name: "data.json", bytes: Buffer.from('{"a":1}'), description: "data" },
 };

@@ -12,7 +12,7 @@ export function reportWith(name: string): Report {
   return {
     schema: "https://stint.example/report/v1",
     made_at: "2026-11-30T12:00:00.000Z",
-    made_by: "stint 0.1.0",
+    made_by: "stint 0.2.0",
     trust_domain: "example.org",
     period: { since: "2026-11-01T00:00:00.000Z", until: "2026-11-30T00:00:00.000Z" },
     framework: {
