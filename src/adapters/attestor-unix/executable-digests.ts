@@ -1,5 +1,6 @@
 import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { startThread } from "../../package/start.ts";
 import type { DigestAnswer } from "./digest-worker.ts";
 
 /** SHA-256 of the executables of live processes, made off the event loop. */
@@ -72,7 +73,7 @@ export function createExecutableDigests(options: { readonly timeoutMs?: number }
   function startWorker(): Worker {
     // The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is.
     const entry = new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url);
-    const started = new Worker(entry, { name: "digests" });
+    const started = startThread(entry, { name: "digests" });
     // Without a listener an error would end the process. "exit" follows, and its listener does what is needed.
     started.on("error", () => undefined);
     started.on("exit", () => {

@@ -1,7 +1,7 @@
-import { fork } from "node:child_process";
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { BrokerError, type Denial, denialFrom } from "../../domain/errors.ts";
+import { startProcess } from "../../package/start.ts";
 import { createFrontChannel } from "./front-channel.ts";
 import type { CountedRequest, FromFront, Outcome, ToFront } from "./front-messages.ts";
 import { handleOf, unreadSocket } from "./handed-socket.ts";
@@ -65,7 +65,7 @@ export function startFrontProcess(
   serving: FrontServing,
   events: { changed(): void; killed(why: string): void },
 ): FrontProcess {
-  const child = fork(entry, { stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "json" });
+  const child = startProcess(entry, { stdio: ["ignore", "ignore", "pipe", "ipc"], serialization: "json" });
   const channel = createFrontChannel<ToFront, FromFront>(child, receive);
   const held = new Map<string, { readonly socket: Socket; readonly ended: () => void }>();
   const waiters = new Set<Waiter>();

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { BrokerError } from "../../domain/errors.ts";
+import { packagedIn, readPackagedText } from "../../package/files.ts";
 import type { Session } from "./session.ts";
 
 /** One numbered file of SQL, which is never changed once it has been applied anywhere. */
@@ -15,9 +15,9 @@ const LOCK = 0x5354_494e;
 
 /** In the order of their numbers, which are the beginnings of their names. */
 export function readPostgresMigrations(): readonly PostgresMigration[] {
-  const names = readdirSync(MIGRATIONS_URL).filter((name) => name.endsWith(".sql"));
-  return names.sort().map((name) => {
-    const sql = readFileSync(new URL(name, MIGRATIONS_URL), "utf8");
+  const names = packagedIn(MIGRATIONS_URL).filter((name) => name.endsWith(".sql"));
+  return names.map((name) => {
+    const sql = readPackagedText(new URL(name, MIGRATIONS_URL));
     return { name, sha256: hash("sha256", sql), sql };
   });
 }

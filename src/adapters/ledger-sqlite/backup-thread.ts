@@ -1,8 +1,8 @@
 import { createReadStream, statfsSync } from "node:fs";
 import { extname, join } from "node:path";
-import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
+import { startThread } from "../../package/start.ts";
 import type { Head } from "../../ports/ledger.ts";
 import type { LedgerBackups } from "../../ports/ledger-backup.ts";
 import { type CopiedLedger, removeCopy } from "./backup.ts";
@@ -55,7 +55,7 @@ export function createBackups(options: {
 
   function made(progress: (share: number) => void): Promise<CopiedLedger> {
     const workerData: BackupData = { from, to, seen: encodeHead(head()), now: now() };
-    const started = new Worker(ENTRY, { name: "ledger backup", workerData });
+    const started = startThread(ENTRY, { name: "ledger backup", workerData });
     endWorker = endable(started);
     return new Promise<CopiedLedger>((resolve, reject) => {
       started.on("message", (message: FromBackup) => {

@@ -1,6 +1,7 @@
 import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
+import { startThread } from "../../package/start.ts";
 import type { ExportReads } from "../../ports/export-reads.ts";
 import type { Finding, VerificationProgress, VerificationWatch } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
@@ -62,7 +63,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
   let isClosed = false;
 
   function start(): Worker {
-    const started = new Worker(ENTRY, { name: "history", workerData: data });
+    const started = startThread(ENTRY, { name: "history", workerData: data });
     endWorker = endable(started);
     started.on("message", (message: FromHistory) => {
       if (message.kind === "loaded") return;

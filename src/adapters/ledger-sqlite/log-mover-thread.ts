@@ -1,5 +1,6 @@
 import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
+import { startThread } from "../../package/start.ts";
 import type { LogMover } from "./log-keeper.ts";
 
 export type ToLogMover = { readonly kind: "move" } | { readonly kind: "close" };
@@ -18,7 +19,7 @@ export function createLogMover(path: string): LogMoverThread {
   let isMoving = false;
 
   function start(): Worker {
-    const started = new Worker(ENTRY, { name: "ledger log", workerData: path });
+    const started = startThread(ENTRY, { name: "ledger log", workerData: path });
     started.on("message", () => {
       isMoving = false;
     });

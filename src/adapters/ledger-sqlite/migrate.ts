@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
+import { packagedIn, readPackagedText } from "../../package/files.ts";
 import type { Connection } from "./connection.ts";
 import { refill } from "./rebuild.ts";
 
@@ -60,13 +60,11 @@ type AppliedRow = { readonly number: number; readonly name: string; readonly sha
 
 /** The migrations that belong to this program, in order: 1, 2, … without a gap. */
 export function readMigrations(directory: URL = MIGRATIONS_URL): readonly Migration[] {
-  const names = readdirSync(directory)
-    .filter((name) => FILE_NAME.test(name))
-    .sort();
+  const names = packagedIn(directory).filter((name) => FILE_NAME.test(name));
   return names.map((name, position) => {
     const number = Number(name.slice(0, 4));
     if (number !== position + 1) throw refusal(`${name}: expected number ${position + 1}`);
-    const sql = readFileSync(new URL(name, directory), "utf8");
+    const sql = readPackagedText(new URL(name, directory));
     const rebuildsProjections = sql.startsWith(REBUILDS_PROJECTIONS);
     return { number, name, sha256: hash("sha256", sql), sql, rebuildsProjections };
   });

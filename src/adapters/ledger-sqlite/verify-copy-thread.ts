@@ -1,7 +1,7 @@
 import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
+import { startThread } from "../../package/start.ts";
 import { endable, type Loaded } from "./end-thread.ts";
 import { decodeError, encodeHead, type WireError, type WireHead } from "./thread-messages.ts";
 import type { CopyTerms } from "./verify-copy.ts";
@@ -35,7 +35,7 @@ export async function verifyCopyElsewhere(
   if (signal.aborted) throw givenUp();
   const wireBefore = before === undefined ? undefined : encodeHead(before);
   const workerData: VerifyCopyData = { path, said: encodeHead(said), before: wireBefore, now };
-  const worker = new Worker(ENTRY, { name: "copy verification", workerData });
+  const worker = startThread(ENTRY, { name: "copy verification", workerData });
   const end = endable(worker);
   const interrupt = (): void => void end();
   signal.addEventListener("abort", interrupt, { once: true });

@@ -1,7 +1,8 @@
 import { extname } from "node:path";
-import { type Transferable, Worker } from "node:worker_threads";
+import type { Transferable, Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { ReplicaReport } from "../../domain/replica-report.ts";
+import { startThread } from "../../package/start.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct } from "../../ports/ledger-acts.ts";
@@ -96,7 +97,7 @@ export function loadWriterAhead(): WriterAhead {
 }
 
 function newWriter(): Worker {
-  return new Worker(ENTRY, { name: "ledger" });
+  return startThread(ENTRY, { name: "ledger" });
 }
 
 /**

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import { startThread } from "../../package/start.ts";
 import { policySchemaText } from "./policy-files.ts";
 import type { CedarData, FromCedar, ToCedar } from "./thread-messages.ts";
 
@@ -22,7 +22,7 @@ export function startCedarThread(
   const workerData: CedarData = { schema: policySchemaText() };
   // The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is.
   const entry = new URL(`./cedar-worker${extname(import.meta.url)}`, import.meta.url);
-  const worker = new Worker(entry, { name: "policies", workerData });
+  const worker = startThread(entry, { name: "policies", workerData });
   let hasEnded = false;
   let cause: unknown;
   const exited = new Promise<void>((resolve) => {

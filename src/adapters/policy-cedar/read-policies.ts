@@ -1,11 +1,10 @@
 import { constants, readdirSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Policy } from "../../domain/policy-set.ts";
 import type { PolicyFinding } from "../../ports/policy-engine.ts";
-import { BASELINE_URL } from "./policy-files.ts";
+import { baselineFiles } from "./policy-files.ts";
 import { splitPolicies } from "./split-policies.ts";
 
 export type PoliciesRead = {
@@ -46,7 +45,7 @@ const TEST_FILE = /\.test\.ya?ml$/;
 /** Reads policies from files. Whether they are valid is for the engine's `check` to say. */
 export async function readPolicies({ baseline, directory, writer }: PolicySources): Promise<PoliciesRead> {
   const parts: PoliciesRead[] = [];
-  if (baseline) parts.push(await readDirectory(fileURLToPath(BASELINE_URL), undefined));
+  if (baseline) parts.push(united(baselineFiles().map(({ name, text }) => splitPolicies(text, name))));
   if (directory !== undefined) parts.push(await readDirectory(directory, writer));
   return united(parts);
 }

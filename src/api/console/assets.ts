@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { BrokerError } from "../../domain/errors.ts";
+import { isPackaged, packagedIn, readPackaged } from "../../package/files.ts";
 
 /** A file of the console as it is sent. */
 export type Asset = {
@@ -13,7 +12,7 @@ export type Asset = {
 };
 
 /** Where `make console` writes it: three folders up from here, and from the programs of the package. */
-const BUILT = join(import.meta.dirname, "../../../dist/console");
+const BUILT = new URL("../../../dist/console/", import.meta.url);
 const INDEX = "index.html";
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
@@ -27,17 +26,15 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 export type Assets = { readonly index: Asset; readonly others: ReadonlyMap<string, Asset> };
 
 /** @throws BrokerError NOT_SERVING where it was never built */
-export function readAssets(directory: string = BUILT): Assets {
-  const paths = globSync("**/*.*", { cwd: directory });
-  const files = new Map(paths.map((path) => [path, assetOf(path, readFileSync(join(directory, path)))]));
-  const index = files.get(INDEX);
-  if (index === undefined) {
+export function readAssets(folder: URL = BUILT): Assets {
+  const read = (path: string) => assetOf(path, readPackaged(new URL(path, folder)));
+  if (!isPackaged(new URL(INDEX, folder))) {
     throw new BrokerError("NOT_SERVING", "the console is not there to be served", {
-      detail: `${directory} has no ${INDEX}`,
+      detail: `${folder.pathname} has no ${INDEX}`,
     });
   }
-  files.delete(INDEX);
-  return { index, others: files };
+  const others = packagedIn(folder).filter((path) => path !== INDEX);
+  return { index: read(INDEX), others: new Map(others.map((path) => [path, read(path)])) };
 }
 
 function assetOf(path: string, content: Buffer): Asset {

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, rm, rmdir, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,6 +7,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { parseTrustDomain } from "../../domain/spiffe-id.ts";
 import { openBroker } from "../../main.ts";
+import { isPackaged } from "../../package/files.ts";
 import { usageFailure } from "../failure.ts";
 import { devDataClasses, devEntries } from "./dev-entries.ts";
 
@@ -23,7 +23,7 @@ const MEBIBYTE = 1024 * 1024;
 const DAY_SECONDS = 86_400;
 const CONSOLE_SESSION_SECONDS = 3_600;
 /** The console, three folders up as in the package. */
-const CONSOLE = join(import.meta.dirname, "../../../dist/console/index.html");
+const CONSOLE = new URL("../../../dist/console/index.html", import.meta.url);
 
 export type DevBroker = {
   readonly directory: string;
@@ -144,7 +144,7 @@ function configOf(
     workers: 0,
     http: { host: HOST, port, hosts: [] },
     // A checkout in which it was not built has none.
-    ...(existsSync(CONSOLE) && {
+    ...(isPackaged(CONSOLE) && {
       operations: { host: HOST, port: 0, hosts: [] },
       console: { sessionSeconds: CONSOLE_SESSION_SECONDS },
     }),

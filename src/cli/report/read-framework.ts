@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { parse } from "yaml";
+import { readPackagedText } from "../../package/files.ts";
 import type { Json } from "../output/view.ts";
 import { type Claims, claimsFrom, type Framework, frameworkFrom } from "./framework.ts";
 import type { FrameworkName } from "./framework-names.ts";
@@ -18,5 +18,5 @@ export async function readClaims(): Promise<Claims> {
 }
 
 async function parsed(name: string): Promise<Json> {
-  return parse(await readFile(new URL(`${name}.yaml`, FRAMEWORKS_URL), "utf8")) as Json;
+  return parse(readPackagedText(new URL(`${name}.yaml`, FRAMEWORKS_URL))) as Json;
 }
