@@ -5,6 +5,7 @@ import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { basename, delimiter, dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
+import { usesOf } from "./pack/uses.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const SECONDS = 1_000;
@@ -123,32 +124,11 @@ try {
     check(said.includes(version), `the installed ${command} says its version`);
   }
 
-  // Compiled, in node_modules, with its worker threads, migrations and native parts: a broker and one call of it.
   const stintCommand = join(work, "node_modules/.bin/stint");
-  const opening = ["step", "open", "--run", "r", "--step", "s", "--executor", "any", "--output", "json"];
-  const opened = run(work, stintCommand, "dev", "--", stintCommand, ...opening);
-  check(opened.includes("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1"), "the installed broker opens a step");
-
-  // By a link, as somebody would: what the address shows is what a browser is given.
-  const looking =
-    'const { url } = JSON.parse(require("node:child_process").execFileSync(process.argv[1], ["console", "open", "-o", "json"])); fetch(url).then((answer) => answer.text()).then((page) => console.log(page));';
-  const page = run(work, stintCommand, "dev", "--", process.execPath, "--eval", looking, stintCommand);
-  check(page.includes('<div id="app">'), "the installed broker serves its console");
-
-  // The mapping that comes along, and the fonts that are part of the program.
-  const report = join(work, "report.pdf");
-  const reporting = ["report", "--framework", "maestro", "--since", "1d", "--format", "pdf", "--out", report];
-  run(work, stintCommand, "dev", "--", stintCommand, ...reporting);
-  check(readFileSync(report).subarray(0, 5).toString() === "%PDF-", "the installed stint writes a report");
-
-  // And the policies that come along, by the engine in its worker thread.
-  const validated = spawnSync(stintCommand, ["policy", "validate"], {
-    cwd: work,
-    env: environment,
-    encoding: "utf8",
-    timeout: COMMAND_TIMEOUT_MS,
-  });
-  check(validated.stderr.includes("policies without a finding"), "the installed policies are valid");
+  for (const { claim, command, isSo } of usesOf(stintCommand, work)) {
+    const [program = "", ...args] = command;
+    check(isSo(run(work, program, ...args)), `installed, ${claim}`);
+  }
 
   // A test that is started by itself has no node_modules/.bin on its PATH.
   const testing =

@@ -43,6 +43,8 @@ export type DaemonOptions = {
   readonly wrapper?: readonly string[];
   /** Absent: those without which the daemon would first start anew. */
   readonly nodeFlags?: readonly string[];
+  /** Run in place of Node.js and a program for it. */
+  readonly executable?: string;
 };
 
 /** Starts a real daemon of its own on real sockets, with a directory that goes when it is disposed of. */
@@ -68,7 +70,9 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   writeFileSync(configPath, stringify(config));
 
   const nodeFlags = options.nodeFlags ?? ["--disable-sigusr1"];
-  const command = [...(options.wrapper ?? []), process.execPath, ...nodeFlags, STINTD, "run", "--config", configPath];
+  const { wrapper = [], executable } = options;
+  const program = executable === undefined ? [process.execPath, ...nodeFlags, STINTD] : [executable];
+  const command = [...wrapper, ...program, "run", "--config", configPath];
   const child = spawn(command[0] ?? "", command.slice(1), {
     stdio: ["ignore", "inherit", "pipe"],
     env: { ...process.env, ...options.environment },

@@ -7,6 +7,7 @@ import { INSIDE } from "./place.ts";
 import { serveInside } from "./serve-inside.ts";
 
 const PROGRAMS = "dist/bundle/esm";
+const FAILED = 1;
 
 serveInside();
 const [, calledAs = "", forked = ""] = process.argv;
@@ -14,4 +15,7 @@ const isForked = process.send !== undefined && forked.startsWith(`${process.exec
 const program = basename(calledAs).startsWith("stintd") ? "stintd" : "stint";
 // As its first line has it, where it is a file of its own.
 if (program === "stintd") setFlagsFromString("--heap-growing-percent=200");
-void import(isForked ? pathToFileURL(forked).href : `${INSIDE}${PROGRAMS}/${program}.js`);
+import(isForked ? pathToFileURL(forked).href : `${INSIDE}${PROGRAMS}/${program}.js`).catch((thrown: unknown) => {
+  process.stderr.write(`${program}: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`);
+  process.exitCode = FAILED;
+});
