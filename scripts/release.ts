@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
-import { ARCHITECTURES } from "./pack/architecture.ts";
+import { ARCHITECTURES, ownArchitecture } from "./pack/architecture.ts";
 import { writeBill } from "./pack/bill.ts";
 import { writeExecutable, writeInside } from "./pack/executable.ts";
 import { readManifest } from "./pack/manifest.ts";
@@ -14,6 +14,7 @@ import { packSdk } from "./pack/sdk.ts";
 import { packStint } from "./pack/stint.ts";
 import { writeDebian } from "./release/debian.ts";
 import { settleModes } from "./release/modes.ts";
+import { writeProvenance } from "./release/provenance.ts";
 import { NAMESPACE, sign, writeSums } from "./release/sums.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -66,6 +67,9 @@ for (const architecture of ARCHITECTURES) {
   }
 }
 
+if (!writeProvenance(root, release, version, nodejsComponent(root, ownArchitecture()).purl)) {
+  console.error("The checkout is of no commit as it is, and so there is no statement of provenance.");
+}
 const shown = relative(root, release);
 for (const line of writeSums(release)) console.log(line);
 if (key === undefined) console.log(`\n${shown}/SHA256SUMS is not signed: RELEASE_KEY names no key.`);

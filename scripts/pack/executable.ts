@@ -29,6 +29,8 @@ const FLAGS = ["--disable-sigusr1", "--max-semi-space-size=8"];
 /** What an executable has inside on every processor. */
 export type Inside = {
   readonly folder: string;
+  /** The npm package, as a folder. */
+  readonly stint: string;
   /** Folders of the packages whose code is in it. */
   readonly bundled: ReadonlySet<string>;
 };
@@ -56,7 +58,7 @@ export async function writeInside(
     const bundle = await rolldown({ cwd: root, platform: "node", input: join(root, `src/package/${source}.ts`) });
     await bundle.write({ file: join(folder, name), format: "cjs" });
   }
-  return { folder, bundled: new Set([...modules.flatMap(packageOf), ...console]) };
+  return { folder, stint, bundled: new Set([...modules.flatMap(packageOf), ...console]) };
 }
 
 /**
@@ -67,7 +69,7 @@ export async function writeInside(
  */
 export function writeExecutable(
   root: string,
-  { folder, bundled }: Inside,
+  { folder, stint, bundled }: Inside,
   architecture: Architecture,
   name: string,
   work: string,
@@ -89,7 +91,7 @@ export function writeExecutable(
   const injecting = [POSTJECT, program, SECTION, blobOf(root, folder), "--sentinel-fuse", FUSE];
   execFileSync(process.execPath, injecting, { stdio: "pipe" });
   symlinkSync("stint", join(out, "stintd"));
-  for (const file of ["LICENSE", "README.md"]) cpSync(join(root, file), join(out, file));
+  for (const file of ["LICENSE", "README.md"]) cpSync(join(stint, file), join(out, file));
   cpSync(join(node, "LICENSE"), join(out, "NODEJS-LICENSE"));
   writeFileSync(join(out, "THIRD-PARTY-NOTICES"), noticesOf(new Set([...bundled, koffi])));
   settleModes(out, new Set([program]));

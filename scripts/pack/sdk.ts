@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync } from "node:fs";
+import { cpSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import { readManifest, writeManifest } from "./manifest.ts";
@@ -16,9 +16,7 @@ export function packSdk(root: string, folder: string): void {
     cpSync(at("src/gen", contracts), resolve(folder, "gen", contracts), { recursive: true });
   }
   cpSync(at("LICENSE"), resolve(folder, "LICENSE"));
-  if (existsSync(at("src/sdk/README.md"))) {
-    cpSync(at("src/sdk/README.md"), resolve(folder, "README.md"));
-  }
+  cpSync(at("deploy/npm/stint-sdk.md"), resolve(folder, "README.md"));
   const manifest = readManifest(at("src/sdk/package.json"));
   for (const [name, source] of Object.entries(manifest.exports)) {
     if (typeof source === "string" && source.endsWith(".ts")) {

@@ -13,7 +13,7 @@ export type CodeBlock = {
 
 /** Every document that people read, by its path from the root. */
 export function documents(): readonly string[] {
-  return [...globSync("*.md", { cwd: root }), ...globSync("docs/**/*.md", { cwd: root })].sort();
+  return [...globSync("*.md", { cwd: root }), ...globSync("{deploy,docs}/**/*.md", { cwd: root })].sort();
 }
 
 export function read(path: string): string {

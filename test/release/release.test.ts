@@ -1,10 +1,12 @@
 import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { globSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isMissing } from "../conformance/toolchain.ts";
+import { keptModules } from "../kept-modules.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const { version: VERSION } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
@@ -23,9 +25,14 @@ const SOURCES = [
     "README.md",
     "LICENSE",
   ],
-  ...["package.json", "package-lock.json", "tsconfig.json", "tsconfig.sdk.json"],
+  ...[".gitignore", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.sdk.json"],
 ];
-/** Two builds, each of which takes twenty seconds of a processor. */
+/** Where an ELF file says for which processor it is, and 64-bit Arm's number there. */
+const [ELF_MACHINE, AARCH64] = [18, 183];
+/** Packages to download and unpack, once. */
+const INSTALL_MS_MAX = 120_000;
+const STATEMENT = `stint-${VERSION}.intoto.json`;
+/** Two builds, each of which takes a minute of a processor. */
 const BUILDS_MS_MAX = 300_000;
 
 type Component = {
@@ -35,6 +42,12 @@ type Component = {
   readonly hashes?: readonly object[];
   readonly properties: readonly { readonly name: string; readonly value: string }[];
 };
+type CycloneDx = {
+  readonly Spec: { readonly Version: { readonly v1dot6: string } };
+  readonly Validation: {
+    readonly JsonStrictValidator: new (version: string) => { validate(text: string): Promise<object | null> };
+  };
+};
 type Bill = {
   readonly components: readonly Component[];
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
@@ -42,11 +55,12 @@ type Bill = {
 
 const isUnable = isMissing(
   {
-    name: "OpenSSH, tar or sha256sum",
+    name: "OpenSSH, tar, sha256sum or git",
     commands: [
       ["sh", "-c", "command -v ssh-keygen"],
       ["tar", "--version"],
       ["sha256sum", "--version"],
+      ["git", "--version"],
     ],
   },
   "the release",
@@ -70,8 +84,8 @@ describe.skipIf(isUnable)("a release", () => {
     rmSync(copies, { recursive: true, force: true });
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", key]);
     [one, two] = await Promise.all([
-      built(join(copies, "one"), "022", { RELEASE_KEY: key, NODE_ENV: "production" }),
-      built(join(copies, "deep/below/another"), "077", { NODE_ENV: "development" }),
+      built(committed(copied(join(copies, "one"))), "022", { RELEASE_KEY: key, NODE_ENV: "production" }),
+      built(copied(join(copies, "deep/below/another")), "077", { NODE_ENV: "development" }),
     ]);
   }, BUILDS_MS_MAX);
   afterAll(() => {
@@ -80,9 +94,42 @@ describe.skipIf(isUnable)("a release", () => {
 
   test("is the same, byte for byte, when it is built in another place, with another umask and for another NODE_ENV", () => {
     const names = readdirSync(two);
-    expect(readdirSync(one).filter((name) => name !== "SHA256SUMS.sig")).toEqual(names);
-    expect(names).toEqual(expect.arrayContaining([`stint-${VERSION}.tgz`, `stint-sdk-${VERSION}.tgz`]));
-    expect(names.filter((name) => !readFileSync(join(one, name)).equals(readFileSync(join(two, name))))).toEqual([]);
+    // What one is signed by, and of which commit it is, is said beside.
+    const beside = ["SHA256SUMS.sig", STATEMENT];
+    expect(readdirSync(one).filter((name) => !beside.includes(name))).toEqual(names);
+    expect(names).toEqual(
+      expect.arrayContaining([
+        `stint-${VERSION}.tgz`,
+        `stint-sdk-${VERSION}.tgz`,
+        `stint-${VERSION}-linux-arm64.tar.gz`,
+      ]),
+    );
+    const digestsOf = (folder: string) =>
+      readFileSync(join(folder, "SHA256SUMS"), "utf8")
+        .split("\n")
+        .filter((line) => !line.endsWith(STATEMENT));
+    expect(digestsOf(one)).toEqual(digestsOf(two));
+  });
+
+  test("says of which commit it is where it is of one, and which files they are, as npm and SLSA have it", () => {
+    const { subject, predicate } = JSON.parse(readFileSync(join(one, STATEMENT), "utf8"));
+    const digest = (algorithm: string, name: string) =>
+      createHash(algorithm)
+        .update(readFileSync(join(one, name)))
+        .digest("hex");
+    const files = readdirSync(one).filter((name) => name !== STATEMENT && !name.startsWith("SHA256SUMS"));
+    expect(subject).toEqual([
+      ...files.map((name) => ({ name, digest: { sha256: digest("sha256", name) } })),
+      ...["stint", "stint-sdk"].map((name) => ({
+        name: `pkg:npm/${name}@${VERSION}`,
+        digest: { sha512: digest("sha512", `${name}-${VERSION}.tgz`) },
+      })),
+    ]);
+    const commit = execFileSync("git", ["rev-parse", "HEAD"], { cwd: join(copies, "one"), encoding: "utf8" }).trim();
+    expect(predicate.buildDefinition.resolvedDependencies).toContainEqual({
+      name: "source",
+      digest: { gitCommit: commit },
+    });
   });
 
   test("has a list of digests that names every file and that sha256sum checks", () => {
@@ -166,6 +213,22 @@ describe.skipIf(isUnable)("a release", () => {
     },
   );
 
+  test(
+    "has lists that CycloneDX's own schema takes",
+    async () => {
+      const load = await keptModules(join(import.meta.dirname, "cyclonedx"));
+      const { Spec, Validation } = (await load("@cyclonedx/cyclonedx-library")) as CycloneDx;
+      const validator = new Validation.JsonStrictValidator(Spec.Version.v1dot6);
+      const bills = readdirSync(one).filter((name) => name.endsWith(".cdx.json"));
+      const said = await Promise.all(bills.map((name) => validator.validate(readFileSync(join(one, name), "utf8"))));
+      expect(said.map((problem, index) => [bills[index], problem])).toEqual(bills.map((name) => [name, null]));
+      expect(
+        await validator.validate(JSON.stringify({ bomFormat: "CycloneDX", specVersion: "1.6", components: [{}] })),
+      ).not.toBeNull();
+    },
+    INSTALL_MS_MAX,
+  );
+
   describe.skipIf(isNoDebian)("as a Debian package", () => {
     const DEB = `stint_${VERSION}_amd64.deb`;
     const dpkgDeb = (...args: readonly string[]) =>
@@ -183,6 +246,21 @@ describe.skipIf(isUnable)("a release", () => {
       ).toBe(
         `Package: stint\nVersion: ${VERSION}\nArchitecture: amd64\nDepends: adduser, libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11)\n`,
       );
+    });
+
+    test("is one for arm64 too, with the same but for native code, all of which is for that processor", () => {
+      const folder = join(work, "arm64");
+      execFileSync("dpkg-deb", ["--extract", join(one, DEB.replace("amd64", "arm64")), folder]);
+      const fields = execFileSync("dpkg-deb", ["--field", join(one, DEB.replace("amd64", "arm64")), "Architecture"]);
+      expect(fields.toString().trim()).toBe("arm64");
+      const machines = globSync("**/{node,*.node}", { cwd: folder, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => [entry.name, readFileSync(join(entry.parentPath, entry.name)).readUInt16LE(ELF_MACHINE)]);
+      expect(machines.toSorted()).toEqual([
+        ["koffi.node", AARCH64],
+        ["linux-arm64.node", AARCH64],
+        ["node", AARCH64],
+      ]);
     });
 
     test("has files that are root's, that nobody else may write to, and no configuration that an upgrade would ask about", () => {
@@ -252,7 +330,7 @@ describe.skipIf(isUnable)("a release", () => {
         expect(said).toContain("stint: nothing runs yet. `stint init /etc/stint/stint.yaml` writes");
         expect(said).toMatch(/^stint:x:\d+:\d+:.*:\/var\/lib\/stint:\/usr\/sbin\/nologin$/m);
         expect(said).toMatch(/^stint stint-operators$/m);
-        expect(said.match(/^0\.1\.0$/gm)).toHaveLength(2);
+        expect(said.split("\n").filter((line) => line === VERSION)).toHaveLength(2);
         expect(said).toContain("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1");
         expect(said).toMatch(/^stint: \/var\/lib\/stint, .* are kept\.\nkept\n$/m);
       },
@@ -298,10 +376,23 @@ describe.skipIf(isUnable)("a release", () => {
     return stdout;
   }
 
-  /** Copies the checkout, as hard links, and builds there. */
-  async function built(copy: string, umask: string, environment: Readonly<Record<string, string>>): Promise<string> {
+  /** Copies the checkout, as hard links. */
+  function copied(copy: string): string {
     mkdirSync(copy, { recursive: true });
     execFileSync("cp", ["--archive", "--link", ...SOURCES, copy], { cwd: ROOT });
+    return copy;
+  }
+
+  /** Makes a folder a repository of one commit. */
+  function committed(folder: string): string {
+    const author = ["-c", "user.name=Release", "-c", "user.email=release@example.org"];
+    const commands = [["init"], ["add", "--all"], [...author, "commit", "--message", "Release"]];
+    for (const args of commands) execFileSync("git", args, { cwd: folder, stdio: "ignore" });
+    return folder;
+  }
+
+  /** Builds in a copy of the checkout. */
+  async function built(copy: string, umask: string, environment: Readonly<Record<string, string>>): Promise<string> {
     const env = { ...process.env, ...environment };
     const script = 'umask "$0" && exec "$1" scripts/release.ts';
     await promisify(execFile)("sh", ["-c", script, umask, process.execPath], { cwd: copy, env });

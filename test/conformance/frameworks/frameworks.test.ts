@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { Outcome } from "../../../src/gen/stint/v1/steps_pb.js";
 import { outcomeOf } from "../../docs/framework-outcomes.ts";
+import { keptModules } from "../../kept-modules.ts";
 import { scriptedBroker, thrownBy } from "../../sdk/runtime/scripted-broker.ts";
-import { frameworkModules } from "./framework-modules.ts";
 
 // Frameworks return where one expects a throw, and the other way round. What each does is not written down here but done by it.
 
@@ -12,7 +12,7 @@ const STEP = { runId: "run-1", step: "ask" } as const;
 
 let load: (name: string) => Promise<unknown>;
 beforeAll(async () => {
-  load = await frameworkModules();
+  load = await keptModules(import.meta.dirname);
 }, INSTALL_MS_MAX);
 
 describe("LangGraph", () => {

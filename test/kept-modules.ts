@@ -2,31 +2,30 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { KEPT_BUILDS } from "../../kept-builds.ts";
+import { KEPT_BUILDS } from "./kept-builds.ts";
 
-const folder = import.meta.dirname;
 const FILES = ["package.json", "package-lock.json"] as const;
-const environments = join(KEPT_BUILDS, "frameworks");
 
 /**
- * The pinned frameworks, installed once for each state of their lock file. They are no dependencies of the project: together
- * they bring more packages than it has.
+ * Packages that a folder pins, installed once for each state of its lock file. They are no dependencies of the project: a test alone
+ * needs them, and they bring many more.
  *
  * @returns what loads one of their modules, by its name.
  */
-export async function frameworkModules(): Promise<(name: string) => Promise<unknown>> {
+export async function keptModules(folder: string): Promise<(name: string) => Promise<unknown>> {
   const digest = createHash("sha256")
     .update(readFileSync(join(folder, "package-lock.json")))
     .digest("hex");
+  const environments = join(KEPT_BUILDS, basename(folder));
   const environment = join(environments, digest.slice(0, 16));
-  if (!existsSync(environment)) await install(environment);
+  if (!existsSync(environment)) await install(folder, environments, environment);
   const { resolve: pathOf } = createRequire(join(environment, "package.json"));
   return (name) => import(pathOf(name));
 }
 
-async function install(environment: string): Promise<void> {
+async function install(folder: string, environments: string, environment: string): Promise<void> {
   mkdirSync(environments, { recursive: true });
   // Made under another name, so that an interrupted installation is not taken for whole.
   const unfinished = mkdtempSync(`${environments}/.`);
