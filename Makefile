@@ -69,6 +69,10 @@ console: install ## dist/console, the operators' web page, for a broker that is 
 chromium: ## the browser that tests of the console use, from Debian's packages, where it is missing; as root
 	@command -v chromium > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; }
 
+.PHONY: emulator
+emulator: ## what runs the executable for arm64 on another machine, from Debian's packages, where it is missing; as root
+	@command -v qemu-aarch64-static > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross > /dev/null; }
+
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
 	@node scripts/settings-page.ts
@@ -198,6 +202,10 @@ bench-large: install ## what a broker is like on a ledger of EVENTS=10000000, ne
 .PHONY: bench-console
 bench-console: install ## how fast the console is in Chromium, and what ten open ones cost the broker
 	@node scripts/bench/console.ts $(if $(ROUNDS),--rounds '$(ROUNDS)')
+
+.PHONY: bench-executable
+bench-executable: install ## what commands take to start, of the executable next to the package under Node.js; ROUNDS=30
+	@node scripts/bench/executable.ts $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 .PHONY: bench-postgres
 bench-postgres: install ## what a log in PostgreSQL costs next to SQLite, and what two replicas of it do; needs go
