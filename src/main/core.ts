@@ -2,7 +2,6 @@ import { openCheckpointFile } from "../adapters/checkpoint-file/checkpoint-file.
 import { createCursorSeal } from "../adapters/cursor-seal/cursor-seal.ts";
 import { openDataDirectory } from "../adapters/data-directory/open-data-directory.ts";
 import { openSqliteLedger } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
-import type { UpgradeProgress } from "../adapters/ledger-sqlite/migrate.ts";
 import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
 import { openEnvelopeSigner } from "../adapters/signer-disk/envelope-signer.ts";
 import { signElsewhere } from "../adapters/signer-disk/keys-elsewhere.ts";
@@ -58,6 +57,7 @@ import { tellEvents } from "./tell-events.ts";
 import type { ThreadsAhead } from "./threads-ahead.ts";
 import { toldDenials } from "./told-denials.ts";
 import { openTracing, tracedEngine, tracedLedger } from "./tracing.ts";
+import { upgradeLog } from "./upgrade-log.ts";
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
 
@@ -379,17 +379,6 @@ function sharingAgents(inForce: readonly RegistrationEntry[]): readonly Registra
     const sharing = enabled[entry];
     return severity === "refusal" && sharing !== undefined ? [sharing] : [];
   });
-}
-
-/** Logs how an upgrade of the ledger goes on: at its beginning, and then after every tenth. */
-function upgradeLog(log: Log): (progress: UpgradeProgress) => void {
-  let told = -1;
-  return ({ done, total, diskBytes }) => {
-    const tenths = Math.floor((10 * done) / total);
-    if (tenths === told) return;
-    told = tenths;
-    log.info("upgrading the ledger", { percent: 10 * tenths, events: total, diskMib: Math.ceil(diskBytes / 2 ** 20) });
-  };
 }
 
 /** Seconds that the clock is behind the newest event. Time can't have gone back: the clock is wrong, or it was then. */

@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Metadata, status } from "@grpc/grpc-js";
 import type { DenialDetails } from "../domain/denial-details.ts";
 import { ERROR_CODES, type ErrorCode } from "../domain/errors.ts";
@@ -50,6 +51,11 @@ export class CallError extends Error {
     const unanswered = this.code === status.UNAVAILABLE || this.code === status.DEADLINE_EXCEEDED;
     return unanswered && this.info === undefined;
   }
+
+  /** Whether whoever answered does not know the method. */
+  get isUnknownMethod(): boolean {
+    return this.code === status.UNIMPLEMENTED && this.info === undefined;
+  }
 }
 
 /** Why connecting failed, in words; the rest of a gRPC library's text is of no help to anybody. */
@@ -66,8 +72,12 @@ export function whyUnreachable({ message, codeName }: CallError): string {
   return known?.[1] ?? (codeName === "DEADLINE_EXCEEDED" ? "no answer in time" : "no connection");
 }
 
-/** The one door for whatever a call threw. Never throws. */
-export function callErrorOf(thrown: unknown): CallError {
+/**
+ * The one door for whatever a call threw. Never throws.
+ *
+ * @param method - what was called, where that is known: of a broker that does not know it there is more to say than gRPC does.
+ */
+export function callErrorOf(thrown: unknown, method?: DescMethod): CallError {
   if (thrown instanceof CallError) return thrown;
   if (!(thrown instanceof Error) || !("code" in thrown) || typeof thrown.code !== "number") {
     return new CallError(status.UNKNOWN, "the call failed", { cause: thrown });
@@ -75,7 +85,14 @@ export function callErrorOf(thrown: unknown): CallError {
   const message = "details" in thrown && typeof thrown.details === "string" ? thrown.details : thrown.message;
   const trailers = "metadata" in thrown && thrown.metadata instanceof Metadata ? thrown.metadata : undefined;
   const [details] = trailers?.get(STATUS_DETAILS_KEY) ?? [];
-  if (!(details instanceof Uint8Array)) return new CallError(thrown.code, message, { cause: thrown });
+  if (!(details instanceof Uint8Array)) {
+    const isUnknown = thrown.code === status.UNIMPLEMENTED && method !== undefined;
+    return new CallError(thrown.code, isUnknown ? unknownMethod(method) : message, { cause: thrown });
+  }
   const denial = decodeDetail(details, DENIAL_DETAILS_TYPE, decodeDenialDetails);
   return new CallError(thrown.code, message, { info: decodeErrorInfo(details), denial, cause: thrown });
+}
+
+function unknownMethod({ parent, name }: DescMethod): string {
+  return `the broker does not know ${parent.typeName}/${name}: it is of an older version, or serves that at another endpoint`;
 }

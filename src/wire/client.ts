@@ -88,7 +88,7 @@ function callOf(wire: Client, method: DescMethod, header: string, deadlineMs: nu
 function unaryCall(wire: Client, method: DescMethod, header: string, deadlineMs: number | undefined) {
   const { path, requestSerialize, responseDeserialize } = methodDefinitionOf(method);
   return (request: unknown, options: CallOptions = {}) =>
-    answered(options, { header, deadlineMs }, (metadata, deadline, callback) =>
+    answered(options, { method, header, deadlineMs }, (metadata, deadline, callback) =>
       wire.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, deadline, callback),
     );
 }
@@ -97,7 +97,7 @@ function unaryCall(wire: Client, method: DescMethod, header: string, deadlineMs:
 function sendingCall(wire: Client, method: DescMethod, header: string, deadlineMs: number | undefined) {
   const { path, requestSerialize, responseDeserialize } = methodDefinitionOf(method);
   return (requests: Iterable<unknown>, options: CallOptions = {}) =>
-    answered(options, { header, deadlineMs }, (metadata, deadline, callback) => {
+    answered(options, { method, header, deadlineMs }, (metadata, deadline, callback) => {
       const call = wire.makeClientStreamRequest(
         path,
         requestSerialize,
@@ -115,7 +115,7 @@ function sendingCall(wire: Client, method: DescMethod, header: string, deadlineM
 /** What a call with one answer is answered with. An aborted call is cancelled. */
 function answered(
   options: CallOptions,
-  { header, deadlineMs }: { readonly header: string; readonly deadlineMs: number | undefined },
+  called: { readonly method: DescMethod; readonly header: string; readonly deadlineMs: number | undefined },
   start: (
     metadata: Metadata,
     deadline: ReturnType<typeof deadlineOf>,
@@ -124,11 +124,11 @@ function answered(
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     options.signal?.throwIfAborted();
-    const deadline = deadlineOf({ deadlineMs: options.deadlineMs ?? deadlineMs });
-    const call = start(metadataOf(header, options), deadline, (error, response) => {
+    const deadline = deadlineOf({ deadlineMs: options.deadlineMs ?? called.deadlineMs });
+    const call = start(metadataOf(called.header, options), deadline, (error, response) => {
       release();
       if (error === null) resolve(response);
-      else reject(reasonOf(error, options.signal));
+      else reject(reasonOf(error, called.method, options.signal));
     });
     const release = cancelOnAbort(call, options.signal);
   });
@@ -146,7 +146,7 @@ function streamingCall(wire: Client, method: DescMethod, header: string) {
       metadataOf(header, options),
       deadlineOf(options),
     );
-    return messagesOf(call, options.signal).messages;
+    return messagesOf(call, method, options.signal).messages;
   };
 }
 
@@ -161,7 +161,7 @@ function bidiCall(wire: Client, method: DescMethod, header: string) {
       metadataOf(header, options),
       deadlineOf(options),
     );
-    const stream = messagesOf(call, options.signal);
+    const stream = messagesOf(call, method, options.signal);
     const isWritable = () => call.writable && !stream.isOver();
     return {
       send(request) {
@@ -185,7 +185,7 @@ type ResponseStream = {
   cancel(): void;
 };
 
-function messagesOf(call: ResponseStream, signal: AbortSignal | undefined) {
+function messagesOf(call: ResponseStream, method: DescMethod, signal: AbortSignal | undefined) {
   const release = cancelOnAbort(call, signal);
   const stream = incoming<unknown>(call, cancel);
   let over = false;
@@ -207,15 +207,15 @@ function messagesOf(call: ResponseStream, signal: AbortSignal | undefined) {
   call.on("data", stream.push);
   // The error overtakes messages that wait in the stream; the end does not, and follows every error.
   call.on("error", (error) => {
-    failure ??= reasonOf(error, signal);
+    failure ??= reasonOf(error, method, signal);
   });
   call.on("end", finish);
   return { messages: stream.messages, cancel, isOver: () => over };
 }
 
 /** An aborted call fails with what its caller aborted it for, as fetch does. */
-function reasonOf(error: Error, signal: AbortSignal | undefined): Error {
-  if (signal?.aborted !== true) return callErrorOf(error);
+function reasonOf(error: Error, method: DescMethod, signal: AbortSignal | undefined): Error {
+  if (signal?.aborted !== true) return callErrorOf(error, method);
   return signal.reason instanceof Error ? signal.reason : new Error("the call was aborted", { cause: signal.reason });
 }
 

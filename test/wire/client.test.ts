@@ -3,8 +3,10 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { Client, credentials, Metadata, type ServerUnaryCall, status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import { BrokerError } from "../../src/domain/errors.ts";
+import { Console } from "../../src/gen/stint/v1/console_pb.js";
 import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { Revocations, type WatchRequest } from "../../src/gen/stint/v1/revocations_pb.js";
+import { Status } from "../../src/gen/stint/v1/status_pb.js";
 import { GetRequestSchema, Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { CallError, callErrorOf } from "../../src/wire/call-error.ts";
 import { openChannel } from "../../src/wire/channel.ts";
@@ -103,6 +105,19 @@ describe("a unary call", () => {
     abort.abort(reason);
     await expect(call).rejects.toBe(reason);
     await expect(createClient(Steps, channel).get({}, { signal: abort.signal })).rejects.toBe(reason);
+  });
+
+  test("of a method that the broker does not have says which, and that the broker is older", async () => {
+    const { channel } = await servingSteps({});
+    const says =
+      "the broker does not know stint.v1.Console/Open: it is of an older version, or serves that at another endpoint";
+    const refused = { code: 12, isUnknownMethod: true, message: says };
+    expect(await failureOf(createClient(Console, channel).open({}))).toMatchObject(refused);
+    const follow = createClient(Status, channel).follow({}).next();
+    expect(await failureOf(follow)).toMatchObject({
+      isUnknownMethod: true,
+      message: says.replace("Console/Open", "Status/Follow"),
+    });
   });
 
   test("ends by its deadline", async () => {

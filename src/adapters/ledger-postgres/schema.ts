@@ -41,7 +41,8 @@ export async function migratePostgres(session: Session): Promise<void> {
     const migrations = readPostgresMigrations();
     for (const [position, { name, sha256 }] of applied.entries()) {
       const known = migrations[position];
-      if (known === undefined) throw refusal(`${name} was applied by a newer version and is unknown to this one`);
+      if (known === undefined)
+        throw refusal(`${name} was applied by a newer version, and this one does not know it: run the newer one`);
       if (known.name !== name || known.sha256 !== sha256)
         throw refusal(`${name} was changed after it had been applied`);
     }

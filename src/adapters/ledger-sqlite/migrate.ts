@@ -23,8 +23,12 @@ export type UpgradeWatch = {
   readonly progress: (progress: UpgradeProgress) => void;
 };
 
-/** How many of all events have been projected anew. `diskBytes`: about how much room the upgrade takes meanwhile. */
-export type UpgradeProgress = { readonly done: number; readonly total: number; readonly diskBytes: number };
+/** What an upgrade tells of itself. */
+export type UpgradeProgress =
+  /** How many of all events have been projected anew. `diskBytes`: about how much room the upgrade takes meanwhile. */
+  | { readonly done: number; readonly total: number; readonly diskBytes: number }
+  /** Names of the migrations of which each was new to a ledger that was there before: last, and once they are all committed. */
+  | { readonly applied: readonly string[] };
 
 /** The folder lies beside `src` in a checkout and beside `dist` in the package, so this path fits both. */
 const MIGRATIONS_URL = new URL("../../../migrations/sqlite/", import.meta.url);
@@ -105,6 +109,7 @@ export function migrate(
     if (rebuilds) refill(db, (done, total) => watch.progress({ done, total, diskBytes }));
     if (db.get("PRAGMA foreign_key_check") !== undefined) throw refusal("a row refers to one that is not there");
     db.exec("COMMIT");
+    if (!isNew) watch.progress({ applied: pending.map(({ name }) => name) });
   } catch (thrown) {
     if (db.inTransaction()) db.exec("ROLLBACK");
     throw thrown;
@@ -157,10 +162,15 @@ const mib = (bytes: number) => Math.ceil(bytes / 1024 / 1024);
 function checkApplied(applied: readonly AppliedRow[], migrations: readonly Migration[]): void {
   for (const [position, row] of applied.entries()) {
     const known = migrations[position];
-    if (known === undefined) throw refusal(`${row.name} was applied by a newer version and is unknown to this one`);
+    if (known === undefined) throw refusal(newerVersion(row.name));
     if (known.name !== row.name) throw refusal(`${row.name} was applied and is missing in this version`);
     if (known.sha256 !== row.sha256) throw refusal(`${row.name} was changed after it had been applied`);
   }
+}
+
+/** What applied it has not left its own number: the migration is all that can be named. */
+function newerVersion(name: string): string {
+  return `${name} was applied by a newer version, and this one does not know it: run the newer one, or put back a backup of before the upgrade`;
 }
 
 function refusal(message: string): BrokerError {

@@ -31,6 +31,7 @@ import { usageView } from "../output/usage-view.ts";
 import type { View } from "../output/view.ts";
 import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
 import { acting, type Session } from "../session.ts";
+import { toldSpans } from "../told-spans.ts";
 
 type Client = ClientOf<typeof History>;
 type Filter = ReturnType<typeof historyFilterOf> & { readonly pageSize?: number; readonly pageToken?: string };
@@ -251,7 +252,7 @@ async function showCount(
     ...(groupBy === undefined ? {} : { groupBy: historyFieldMessageOf(groupBy) }),
     ...(howLong === undefined ? {} : { span: historySpanMessageOf(howLong) }),
   });
-  if (howLong !== undefined && answer.spans !== undefined) return session.print.one(spansView, answer.spans);
+  if (howLong !== undefined) return session.print.one(spansView, toldSpans(answer));
   if (groupBy === undefined) return session.print.one(countView, answer);
   await session.print.rows(groupView(groupBy), answer.groups);
   if (answer.groupsLeftOut === 0) return;

@@ -2,6 +2,7 @@ import type { CountRowsResponse, History } from "../../gen/stint/v1/history_pb.j
 import type { ClientOf } from "../../wire/client.ts";
 import { historyFieldMessageOf, historyListMessageOf, historySpanMessageOf } from "../../wire/history-message.ts";
 import { secondsField } from "../output/fields.ts";
+import { toldSpans } from "../told-spans.ts";
 import { figureCommand, type Period } from "./figure-command.ts";
 import { FIGURES, type Figure, type FigureName } from "./figures.ts";
 import { filterOf, livingAt } from "./history-question.ts";
@@ -32,7 +33,7 @@ export async function countTypes(history: Counting, period: Period): Promise<Typ
  *
  * @param types - what of the figures is of one type of events is taken from there.
  * @param counted - is told how many are done.
- * @throws CallError
+ * @throws CallError; Failure where the broker is too old to tell of one of them
  */
 export async function countFigures(
   history: Counting,
@@ -75,9 +76,8 @@ function headOf(id: FigureName, figure: Figure, period: Period) {
 }
 
 function figureOf(id: FigureName, figure: Figure, period: Period, answer: CountRowsResponse): ReportedFigure {
-  const { spans } = answer;
-  if (figure.howLong !== undefined && spans !== undefined) {
-    const { count, least, mean, most } = spans;
+  if (figure.howLong !== undefined) {
+    const { count, least, mean, most } = toldSpans(answer);
     const seconds = { least: secondsField(least), mean: secondsField(mean), most: secondsField(most) };
     return { ...headOf(id, figure, period), count: Number(count), seconds };
   }

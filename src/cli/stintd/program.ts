@@ -178,7 +178,9 @@ function describeDue({ class: name, events, bytes }: Validated["due"][number]): 
 
 function describe(difference: Validated["ledger"]): string {
   if (difference === "none") return "valid; there is no database yet";
-  if (difference === "older") return "valid; the ledger is an older version's, and running brings it up to date first";
+  if (difference === "older") {
+    return "valid; the ledger is an older version's: running upgrades it first, and that version does not start on it any more";
+  }
   const name = ({ kind, name: own }: { readonly kind: string; readonly name: string }) => `${kind}/${own}`;
   const lines = [
     ...difference.created.map((content) => `would create ${name(content)}`),

@@ -15,6 +15,8 @@ export const SDK_REASONS = [
   "UNREACHABLE",
   /** The broker failed without a reason of its own, or answered what cannot be. */
   "BROKER_FAILED",
+  /** The broker does not know what it was asked: it is older than this SDK, or serves that at another endpoint. */
+  "UNIMPLEMENTED",
   /** The hold of a step was lost for longer than the broker keeps a step without one. */
   "HOLD_LOST",
   /** Nobody approved a step within the time that its opener waits for. The request was taken back. */
@@ -113,6 +115,7 @@ function refusalOf(error: CallError): StintError {
   if (error.unreachable) {
     return new StintError("UNREACHABLE", `the broker does not answer: ${whyUnreachable(error)}`, { cause: error });
   }
+  if (error.isUnknownMethod) return new StintError("UNIMPLEMENTED", error.message, { cause: error });
   if (info === undefined || info.domain !== STINT_DOMAIN || info.reason === "") {
     return new StintError("BROKER_FAILED", `the broker failed: ${error.codeName}`, { cause: error });
   }

@@ -154,6 +154,7 @@ function failureOf(thrown: unknown): FeedFailure {
     const { code, message } = thrown;
     return { reason: undefined, message, metadata: {}, unreachable: false, text: `${code}: ${message}` };
   }
-  const { codeName, reason, message, metadata, unreachable } = callErrorOf(thrown);
-  return { reason, message, metadata, unreachable, text: reason === undefined ? codeName : `${reason}: ${message}` };
+  const { codeName, reason, message, metadata, unreachable, isUnknownMethod } = callErrorOf(thrown);
+  const text = reason === undefined && !isUnknownMethod ? codeName : `${reason ?? codeName}: ${message}`;
+  return { reason, message, metadata, unreachable, text };
 }

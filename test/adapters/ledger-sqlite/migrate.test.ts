@@ -53,7 +53,8 @@ test.for([
   {
     name: "is newer than this program",
     files: { "0001_one.sql": FIRST },
-    names: "0002_two.sql was applied by a newer version",
+    names:
+      "0002_two.sql was applied by a newer version, and this one does not know it: run the newer one, or put back a backup",
   },
 ])("a database with a migration that $name is refused, naming it", async ({ files, names }) => {
   const db = openWriter(driver, ":memory:");

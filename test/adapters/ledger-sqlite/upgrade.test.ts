@@ -121,11 +121,14 @@ describe("a ledger of the version before", () => {
     await store.close();
   });
 
-  test("is told how far it is, and how much room it takes at most while it is upgraded", () => {
+  test("is told how far it is, how much room it takes at most while it is upgraded, and what was new to it", () => {
     const before = statSync(database).size + statSync(`${database}-wal`).size;
     const told = upgrade();
-    expect(told.at(-1)).toMatchObject({ done: EVENTS, total: EVENTS });
-    const { diskBytes = 0 } = told.at(-1) ?? {};
+    const applied = readMigrations().slice(4);
+    expect(told.at(-1)).toEqual({ applied: applied.map(({ name }) => name) });
+    const last = told.flatMap((one) => ("done" in one ? [one] : [])).at(-1);
+    expect(last).toMatchObject({ done: EVENTS, total: EVENTS });
+    const { diskBytes = 0 } = last ?? {};
     expect(diskBytes).toBeGreaterThan(statSync(database).size - before);
   });
 

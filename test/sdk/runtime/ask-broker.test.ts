@@ -1,7 +1,10 @@
 import { status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
+import { Credentials } from "../../../src/gen/stint/v1/credentials_pb.js";
 import { askBroker } from "../../../src/sdk/runtime/broker.ts";
 import { CallError } from "../../../src/wire/call-error.ts";
+import { createClient } from "../../../src/wire/client.ts";
+import { serving } from "../../wire/serving.ts";
 
 test("a last attempt that had no time left is told by what the attempts before it met", async () => {
   let attempts = 0;
@@ -26,4 +29,15 @@ test("where no attempt met anything else, that there was no answer in time is wh
     { once: true },
   );
   await expect(asked).rejects.toMatchObject({ message: "the broker does not answer: no answer in time" });
+});
+
+test("a broker that is too old to know a call is refused by name, and not asked again", async () => {
+  const { channel } = await serving(() => undefined);
+  await expect(askBroker(() => createClient(Credentials, channel).issueJwtSvid({}))).rejects.toMatchObject({
+    reason: "UNIMPLEMENTED",
+    message: expect.stringContaining(
+      "the broker does not know stint.v1.Credentials/IssueJwtSvid: it is of an older version",
+    ),
+    retryable: false,
+  });
 });

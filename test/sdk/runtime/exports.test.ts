@@ -26,6 +26,7 @@ test("the runtime SDK's own reasons are these", () => {
     "NO_CREDENTIALS",
     "UNREACHABLE",
     "BROKER_FAILED",
+    "UNIMPLEMENTED",
     "HOLD_LOST",
     "APPROVAL_TIMEOUT",
     "NO_CURRENT_STEP",
