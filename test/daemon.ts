@@ -41,6 +41,8 @@ export type DaemonOptions = {
   readonly environment?: NodeJS.ProcessEnv;
   /** Put before the command, e.g. `["prlimit", "--nofile=64"]`. */
   readonly wrapper?: readonly string[];
+  /** Absent: this version's `stintd`. */
+  readonly program?: string;
   /** Absent: those without which the daemon would first start anew. */
   readonly nodeFlags?: readonly string[];
   /** Run in place of Node.js and a program for it. */
@@ -70,9 +72,9 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   writeFileSync(configPath, stringify(config));
 
   const nodeFlags = options.nodeFlags ?? ["--disable-sigusr1"];
-  const { wrapper = [], executable } = options;
-  const program = executable === undefined ? [process.execPath, ...nodeFlags, STINTD] : [executable];
-  const command = [...wrapper, ...program, "run", "--config", configPath];
+  const { wrapper = [], program = STINTD, executable } = options;
+  const started = executable === undefined ? [process.execPath, ...nodeFlags, program] : [executable];
+  const command = [...wrapper, ...started, "run", "--config", configPath];
   const child = spawn(command[0] ?? "", command.slice(1), {
     stdio: ["ignore", "inherit", "pipe"],
     env: { ...process.env, ...options.environment },
