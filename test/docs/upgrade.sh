@@ -24,6 +24,7 @@ stint ledger verify
 mv "$data" "$data.newer"                       # evidence: keep it
 install -d -m 0700 "$data" "$data/ledger"      # as the daemon's user
 install -m 0600 "$backup/before-upgrade/ledger.db" "$data/ledger/ledger.db"
+cp -a "$data.newer"/principals* "$data/"       # salt and keys of principals, without which nobody can tell who they were
 # endregion
     ;;
   accept)

@@ -8,6 +8,7 @@ const LISTS = ["entry", "step", "tool", "hold", "risk", "policy", "federation", 
 const TOLD = [
   ...HISTORY.map((list) => ["history", list, "--limit", "500"]),
   ...LISTS.map((what) => [what, "list"]),
+  ["ledger", "show"],
   ["policy", "status"],
   ["authority", "show"],
 ];
