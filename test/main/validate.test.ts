@@ -178,7 +178,7 @@ describe("a ledger", () => {
     db.exec("INSERT INTO schema_migration SELECT max(number) + 1, 'next.sql', 'x', 1 FROM schema_migration");
     db.close();
     expect(await messageOf(validate())).toBe(
-      "ledger migrations: next.sql was applied by a newer version and is unknown to this one",
+      "ledger migrations: next.sql was applied by a newer version, and this one does not know it: run the newer one, or put back a backup of before the upgrade",
     );
   });
 

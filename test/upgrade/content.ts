@@ -6,11 +6,13 @@ import { expect, onTestFinished, vi } from "vitest";
 import { toolDefinitionOf } from "../../src/domain/tool-definition.ts";
 import type { Grant, Step } from "../../src/sdk/runtime/index.ts";
 import type { Verifier } from "../../src/sdk/verifier/index.ts";
+import { startOidcIssuer } from "../e2e/oidc-issuer.ts";
 import type { Previous } from "./previous.ts";
 import { ARCHIVE, json, newPlace, readingAt } from "./scene.ts";
 import { sdkOf } from "./sdks.ts";
 
 const NO_SECRETS = '@id("no-secrets")\nforbid (principal, action == Action::"retrieve_secret", resource);\n';
+const BROKER = "https://broker.example.org";
 const CALL = { tool: "search", actions: ["read"], datatypes: ["internal"] } as const;
 
 /** An HTTP server that asks its verifier, as an MCP server would; the verifier comes when its broker is there. */
@@ -46,7 +48,9 @@ export function judged(verifier: Verifier | undefined, token: string): string {
 /** A ledger that the previous version has made, with everything in it that it has, and whoever was there goes on. */
 export async function startContent(previous: Previous) {
   const resource = await startResource();
-  const place = newPlace(resource.url);
+  const issuer = await startOidcIssuer();
+  onTestFinished(() => void issuer.close());
+  const place = newPlace(resource.url, { principals: { issuers: [{ issuer: issuer.url, audience: BROKER }] } });
   const daemon = await place.start(previous);
   onTestFinished(() => daemon[Symbol.asyncDispose]());
   const { createStint } = (await sdkOf(previous)).runtime;
@@ -78,7 +82,8 @@ export async function startContent(previous: Previous) {
   expect((await open.fetch(resource.url)).status).toBe(200);
   verifier.report(verifier.verify(token), CALL, "served");
   const child = await open.openStep({ step: "below", grant });
-  const leased = await runtime.openStep({ ...reading("leased"), leaseSeconds: 600 });
+  const principalToken = await issuer.token({ sub: "ada" }, BROKER);
+  const leased = await runtime.openStep({ ...reading("leased"), leaseSeconds: 600, principalToken });
 
   const ended = await runtime.withStep(reading("completed"), async (step) => ({
     stepId: step.stepId,

@@ -79,6 +79,8 @@ describe.skipIf(isWithoutPrevious)("a ledger of the previous version", () => {
         ]);
       }
 
+      // Whom steps work for is told by what lies beside the ledger.
+      expect(await json(place.stint("this"), "principal", "list")).toMatchObject([{ subject: "ada" }]);
       await leased.renew();
       expect((await child.x509Svid()).certificates.length).toBeGreaterThan(0);
       const renewed = await vi.waitFor(() => open.jwtSvid(content.resource.url, { grant: [] }));

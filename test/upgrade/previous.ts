@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -35,6 +35,11 @@ export const isWithoutPrevious = isMissing(
   },
   "upgrade and downgrade",
 );
+
+/** A file of its checkout, as it was committed. */
+export function previousFile(path: string): string {
+  return execFileSync("git", ["show", `${commit}:${path}`], { encoding: "utf8" });
+}
 
 /** Builds it where no run before has. Test files that want it at the same time wait for the first. */
 export async function previousMinor(): Promise<Previous> {

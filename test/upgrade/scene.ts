@@ -38,23 +38,23 @@ export type Program = (...args: readonly string[]) => Promise<Ran>;
 /** A data directory on which this version and the previous one are started, one after the other, by the same configuration. */
 export type Place = {
   readonly directory: string;
-  /** @param config - merged over the configuration. */
-  start(version: Previous | "this", config?: Readonly<Record<string, unknown>>): Promise<Daemon>;
+  start(version: Previous | "this"): Promise<Daemon>;
   /** `stint` at the daemon that runs there. */
   stint(version: Previous | "this"): Program;
 };
 
-/** @param resource - what the tests' verifier is. */
-export function newPlace(
-  resource = "https://library.example/mcp",
-  directory = mkdtempSync(join(tmpdir(), "stint-upgrade-")),
-): Place {
+/**
+ * @param resource - what the tests' verifier is.
+ * @param config - beside the configuration that all have.
+ */
+export function newPlace(resource: string, config: Readonly<Record<string, unknown>> = {}): Place {
+  const directory = mkdtempSync(join(tmpdir(), "stint-upgrade-"));
   const site = join(directory, "site");
   mkdirSync(site, { recursive: true });
   writeFileSync(join(site, "site.cedar"), ASK_FIRST);
   return {
     directory,
-    start: (version, config = {}) =>
+    start: (version) =>
       startDaemon({
         directory,
         entries: entriesAt(resource),
