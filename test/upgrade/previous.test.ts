@@ -3,7 +3,10 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isWithoutPrevious, previousFile } from "./previous.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
 const PAGE = "docs/settings.md";
+
+const versionIn = (manifest: string) => (JSON.parse(manifest) as { readonly version: string }).version;
 
 /**
  * Of each key, under its heading, its default and its variable; what it takes may have become more. The page is made from the schema that
@@ -27,11 +30,18 @@ function settingsIn(page: string): Readonly<Record<string, string>> {
   return settings;
 }
 
+test.skipIf(isWithoutPrevious)("what is upgraded from is the minor before this one", () => {
+  const [major, minor = 0] = versionIn(readFileSync(join(ROOT, "package.json"), "utf8"))
+    .split(".")
+    .map(Number);
+  expect(versionIn(previousFile("package.json"))).toBe(`${major}.${minor - 1}.0`);
+});
+
 test.skipIf(isWithoutPrevious)(
   "every setting of the previous version is one of this, with the same default and variable",
   () => {
     const before = settingsIn(previousFile(PAGE));
     expect(Object.keys(before).length).toBeGreaterThan(200);
-    expect(settingsIn(readFileSync(join(import.meta.dirname, "../..", PAGE), "utf8"))).toMatchObject(before);
+    expect(settingsIn(readFileSync(join(ROOT, PAGE), "utf8"))).toMatchObject(before);
   },
 );
