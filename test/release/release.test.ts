@@ -29,6 +29,8 @@ const SOURCES = [
 ];
 /** Where an ELF file says for which processor it is, and 64-bit Arm's number there. */
 const [ELF_MACHINE, AARCH64] = [18, 183];
+/** A machine that boots, and five starts of a broker on it. */
+const BOOT_MS_MAX = 180_000;
 /** Packages to download and unpack, once. */
 const INSTALL_MS_MAX = 120_000;
 const STATEMENT = `stint-${VERSION}.intoto.json`;
@@ -66,6 +68,9 @@ const isUnable = isMissing(
   "the release",
 );
 
+const isNoSystemd =
+  process.getuid?.() !== 0 ||
+  isMissing({ name: "systemd-nspawn", commands: [["systemd-nspawn", "--version"]] }, "the package under systemd");
 const isNoDebian =
   isMissing({ name: "dpkg", commands: [["dpkg-deb", "--version"]] }, "the Debian package") || process.arch !== "x64";
 
@@ -355,7 +360,60 @@ describe.skipIf(isUnable)("a release", () => {
         expect(calls.filter((name) => !permitted.has(name))).toEqual([]);
       },
     );
+
+    test.skipIf(isNoSystemd)(
+      "is a service of systemd's: started, reloaded, started again when it is killed and when it is upgraded, and gone when it is purged",
+      () => {
+        const said = onBootedCopy(`/bin/sh ${join(ROOT, "test/release/under-systemd.sh")} ${join(one, DEB)}`);
+        expect(said).toMatch(/^ended with 0$/m);
+        expect(said).toMatch(/^started ready, restarts 0$/m);
+        expect(said).toMatch(/^CapEff:\t0+\nCapBnd:\t0+\nNoNewPrivs:\t1\nSeccomp:\t2$/m);
+        expect(said).toContain("spiffe://example.org/agent/researcher/run/r/step/s/1");
+        expect(said).toMatch(/^reloaded ready, restarts 0\nreloaded in place$/m);
+        expect(said).toMatch(/^killed ready, restarts 1$/m);
+        expect(said).toMatch(/^upgraded ready, restarts 0\nupgraded by a new process$/m);
+        expect(said).toMatch(/^step_[^,]*,r,s,1,researcher,/m);
+        expect(said).toMatch(/^inactive\npurged, and nothing runs\n\/var\/lib\/stint\/ledger$/m);
+      },
+      BOOT_MS_MAX,
+    );
   });
+
+  /** Boots what this machine has, in a container of systemd's, and runs commands in it as root; what they write lies in memory. */
+  function onBootedCopy(commands: string): string {
+    const above = mkdtempSync(join(work, "above-"));
+    const said = join(above, "said");
+    const service = [
+      "[Service]",
+      "Type=oneshot",
+      `ExecStart=/bin/sh -c '${commands}; echo ended with $?'`,
+      `StandardOutput=file:/said/said`,
+      `StandardError=file:/said/said`,
+      // Whatever came of it.
+      "ExecStopPost=/bin/systemctl --force poweroff",
+    ];
+    mkdirSync(join(above, "said"));
+    writeFileSync(join(above, "said/probe.service"), service.join("\n"));
+    writeFileSync(join(above, "said/probe.target"), "[Unit]\nRequires=basic.target\nWants=probe.service\n");
+    const script = `
+      mkdir "$0/memory" && mount -t tmpfs tmpfs "$0/memory" && cd "$0/memory" && mkdir upper work root
+      mount -t overlay -o "lowerdir=/,upperdir=$PWD/upper,workdir=$PWD/work" overlay root
+      cp "$0"/said/probe.* root/etc/systemd/system/ && mkdir root/said
+      # What keeps an image's services from being started while it is made.
+      rm -f root/usr/sbin/policy-rc.d root/etc/machine-id
+      exec systemd-nspawn --quiet --directory root --register=no --keep-unit --boot \
+        --bind "$0/said:/said" --bind-ro "${ROOT}" --bind-ro "${work}" -- systemd.unit=probe.target`;
+    const { stderr } = spawnSync("unshare", ["--mount", "--fork", "--kill-child", "sh", "-ec", script, above], {
+      encoding: "utf8",
+      cwd: "/",
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    try {
+      return readFileSync(join(said, "said"), "utf8");
+    } catch {
+      throw new Error(`nothing was run: ${stderr}`);
+    }
+  }
 
   /** Runs commands as root on what this machine has, of which they change nothing: what they write lies in memory. */
   function onCopyOfThisMachine(commands: string): string {
