@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { Callers } from "../gen/stint/v1/callers_pb.js";
 import { Steps } from "../gen/stint/v1/steps_pb.js";
 import { openChannel } from "../wire/channel.ts";
 import { type ClientOf, createClient } from "../wire/client.ts";
@@ -31,8 +30,8 @@ export type Session = {
   readonly operator: <Service extends ServiceDescription>(service: Service) => ClientOf<Service>;
   /** The steps of the workload endpoint, as a runtime sees them. */
   workload(): ClientOf<typeof Steps>;
-  /** What the workload endpoint says of this process. */
-  callers(): ClientOf<typeof Callers>;
+  /** Any other service of the workload endpoint. */
+  readonly atWorkload: <Service extends ServiceDescription>(service: Service) => ClientOf<Service>;
   /** Steps to read: as an operator, unless only a workload endpoint was named. */
   readableSteps(): Pick<ClientOf<typeof Steps>, "get" | "getClosureReceipt" | "getTree" | "list" | "watchClosure">;
 };
@@ -70,7 +69,7 @@ export function acting<Options, Args extends readonly unknown[]>(
       note: (text) => void context.err.write(`stint: ${text}\n`),
       operator,
       workload: () => clientAt(options.socket, Steps),
-      callers: () => clientAt(options.socket, Callers),
+      atWorkload: (service) => clientAt(options.socket, service),
       readableSteps() {
         const named = (flag: string) => command.getOptionValueSourceWithGlobals(flag) !== "default";
         const onlyWorkload = !named("operatorSocket") && (named("socket") || hasEndpointVariable());

@@ -21,6 +21,11 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
     load: async () => (await import("./commands/status.ts")).addStatus,
   },
   {
+    name: "healthcheck",
+    description: "whether the workload endpoint is ready, for whatever runs the broker; exits with 1 or 3 when not",
+    load: async () => (await import("./commands/healthcheck.ts")).addHealthcheck,
+  },
+  {
     name: "console",
     description: "the operators' web page",
     load: async () => (await import("./commands/console.ts")).addConsole,

@@ -51,6 +51,7 @@ test.for([
   { args: ["doctor", "--help"], packages: ["commander"], commands: ["doctor"] },
   { args: ["init", "--help"], packages: ["commander"], commands: ["init"] },
   { args: ["status"], packages: CALLING, commands: ["status"] },
+  { args: ["healthcheck"], packages: CALLING, commands: ["healthcheck"] },
   { args: ["whoami"], packages: CALLING, commands: ["whoami"] },
   { args: ["entry", "list"], packages: CALLING, commands: ["entry"] },
   {

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { Callers } from "../../gen/stint/v1/callers_pb.js";
 import type { Context } from "../context.ts";
 import { whoamiView } from "../output/whoami-view.ts";
 import { acting } from "../session.ts";
@@ -6,7 +7,7 @@ import { acting } from "../session.ts";
 export function addWhoami(whoami: Command, context: Context): void {
   whoami.action(
     acting(context, async (session) => {
-      const seen = await session.callers().whoAmI({});
+      const seen = await session.atWorkload(Callers).whoAmI({});
       await session.print.one(whoamiView(session.globals.output === "table"), seen);
       if (seen.withoutOpening !== "") {
         const of = seen.descendsFrom === undefined ? "" : ` (process ${seen.descendsFrom.pid})`;
