@@ -138,8 +138,8 @@ packages: install ## build both packages as tarballs, install them elsewhere, im
 	@node scripts/check-packages.ts
 
 .PHONY: image
-image: install ## dist/image/stint.oci.tar: the container image, built without a container runtime; needs Debian or its like, linux/amd64
-	@node scripts/image.ts
+image: install ## dist/image/stint.oci.tar: the container image, built without a container runtime; needs Debian or its like; ARCHITECTURE=x64|arm64 for another than this
+	@node scripts/image.ts dist/image/stint.oci.tar $(ARCHITECTURE)
 
 .PHONY: release
 release: install ## dist/release: npm and Debian packages, what is in them, digests; the same bytes from the same checkout; RELEASE_KEY=<OpenSSH private key> signs the digests

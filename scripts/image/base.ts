@@ -1,35 +1,44 @@
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { copyFileSync, cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, globSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Architecture } from "../pack/architecture.ts";
 import { nodejsOf } from "../pack/nodejs.ts";
-
-type Pins = Readonly<Record<string, { readonly version: string; readonly sha256: string }>>;
+import { debianPackages } from "./debian-packages.ts";
+import { put } from "./put.ts";
 
 /** What Node.js and the native parts of packages are linked with: all of it that is in the image. */
-const LIBRARIES = ["lib/x86_64-linux-gnu", "lib64", "usr/lib/x86_64-linux-gnu"];
-const PARTS = ["lib/**/*.so*", "lib64/*", "usr/lib/x86_64-linux-gnu/libstdc++.so.*", "usr/share/doc/*/copyright"];
+const LIBRARIES: Readonly<Record<Architecture, readonly string[]>> = {
+  x64: ["lib/x86_64-linux-gnu/libc.so.6", "lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu/libstdc++.so.6"],
+  arm64: ["lib/aarch64-linux-gnu/libc.so.6", "lib/ld-linux-aarch64.so.1", "usr/lib/aarch64-linux-gnu/libstdc++.so.6"],
+};
+const PARTS = ["lib/**/*.so*", "lib64/*", "usr/lib/*-linux-gnu/libstdc++.so.*", "usr/share/doc/*/copyright"];
 
 /**
  * Fills a folder with the lowest layer: the C libraries of Debian 12, Node.js, and the names of the two users. No shell, no package
  * manager, no certificates: Node.js has its own.
  *
+ * @param downloads - a folder that keeps what is fetched.
  * @param uid - the user that the image runs as.
  * @throws Error when Debian gives another file than the pinned one, or none any more
  */
-export function fillBase(root: string, folder: string, downloads: string, uid: number): void {
-  const pins = JSON.parse(readFileSync(resolve(root, "scripts/image/debian.json"), "utf8")) as Pins;
+export function fillBase(
+  root: string,
+  folder: string,
+  architecture: Architecture,
+  downloads: string,
+  uid: number,
+): void {
   const unpacked = `${folder}.debian`;
-  for (const [name, { version, sha256 }] of Object.entries(pins)) {
-    execFileSync("dpkg-deb", ["--extract", downloaded(name, version, sha256, downloads), unpacked]);
+  for (const file of debianPackages(root, architecture, downloads)) {
+    execFileSync("dpkg-deb", ["--extract", file, unpacked]);
   }
   for (const path of globSync(PARTS, { cwd: unpacked })) put(join(unpacked, path), join(folder, path));
   rmSync(unpacked, { recursive: true });
-  for (const library of LIBRARIES) {
+  for (const library of LIBRARIES[architecture]) {
     if (!existsSync(join(folder, library))) throw new Error(`no ${library} in Debian's packages`);
   }
 
-  const node = nodejsOf(root, "x64");
+  const node = nodejsOf(root, architecture);
   put(join(node, "bin/node"), join(folder, "usr/local/bin/node"));
   put(join(node, "LICENSE"), join(folder, "usr/share/doc/nodejs/copyright"));
 
@@ -43,26 +52,4 @@ export function fillBase(root: string, folder: string, downloads: string, uid: n
   for (const mounted of ["proc", "sys", "dev", "run", "tmp", "var/lib"]) {
     mkdirSync(join(folder, mounted), { recursive: true });
   }
-}
-
-function downloaded(name: string, version: string, sha256: string, downloads: string): string {
-  mkdirSync(downloads, { recursive: true });
-  const file = join(downloads, `${sha256}.deb`);
-  if (!existsSync(file)) {
-    const before = new Set(globSync("*_*.deb", { cwd: downloads }));
-    execFileSync("apt-get", ["download", "--quiet=2", `${name}=${version}`], { cwd: downloads, stdio: "pipe" });
-    const [fetched = ""] = globSync("*_*.deb", { cwd: downloads }).filter((one) => !before.has(one));
-    copyFileSync(join(downloads, fetched), file);
-    rmSync(join(downloads, fetched));
-  }
-  if (createHash("sha256").update(readFileSync(file)).digest("hex") !== sha256) {
-    rmSync(file);
-    throw new Error(`${name} ${version} is not the package that scripts/image/debian.json pins`);
-  }
-  return file;
-}
-
-function put(from: string, to: string): void {
-  mkdirSync(dirname(to), { recursive: true });
-  cpSync(from, to, { verbatimSymlinks: true, recursive: true });
 }

@@ -21,11 +21,18 @@ const CREATED = "1970-01-01T00:00:00Z";
  * Writes an image as a folder that `skopeo`, `docker load` and `ctr` take as a tar. Layers are not compressed: what a compressor writes
  * differs from version to version, and whoever pushes an image compresses it.
  *
+ * @param architecture - as the OCI calls it, e.g. `amd64`.
  * @param layers - tars, which are moved into the folder; the lowest first.
  * @param name - for the tools that load it, e.g. `stint:0.2.0`.
  * @see OCI Image Specification 1.1, image-layout, manifest, config
  */
-export function writeLayout(folder: string, name: string, config: ImageConfig, layers: readonly string[]): void {
+export function writeLayout(
+  folder: string,
+  name: string,
+  config: ImageConfig,
+  architecture: string,
+  layers: readonly string[],
+): void {
   const blobs = join(folder, "blobs/sha256");
   mkdirSync(blobs, { recursive: true });
 
@@ -44,7 +51,7 @@ export function writeLayout(folder: string, name: string, config: ImageConfig, l
   const taking = layers.map((layer) => taken(layer, "application/vnd.oci.image.layer.v1.tar"));
   const image = {
     created: CREATED,
-    architecture: "amd64",
+    architecture,
     os: "linux",
     config,
     rootfs: { type: "layers", diff_ids: taking.map(({ digest }) => digest) },
@@ -58,7 +65,7 @@ export function writeLayout(folder: string, name: string, config: ImageConfig, l
   };
   const { digest, size, mediaType } = written(manifest, manifest.mediaType);
   const annotations = { "org.opencontainers.image.ref.name": name };
-  const platform = { architecture: "amd64", os: "linux" };
+  const platform = { architecture, os: "linux" };
   const index = { schemaVersion: 2, manifests: [{ mediaType, digest, size, annotations, platform }] };
   writeFileSync(join(folder, "index.json"), JSON.stringify(index));
   writeFileSync(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
