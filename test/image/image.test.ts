@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -16,67 +16,37 @@ import {
 import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { createStint } from "../../src/sdk/runtime/index.ts";
 import { jwkOf } from "../adapters/attestor-oidc/loopback-issuer.ts";
-import { isMissing } from "../conformance/toolchain.ts";
 import type { LogLine } from "../daemon.ts";
 import { BROKER, NODE } from "../deploy/manifests.ts";
 import { forge, rsaSigner, signature } from "../verify/token-forge.ts";
+import { BUILD_MS_MAX, buildImage, imageIsUnable, ROOT, type Unpacked, unpackImage } from "./unpacked.ts";
 
 // There is no container runtime here: what one does with an image (layers on one another, a root that is read-only, another user, proc and
 // volumes mounted) is done by unshare, mount and chroot.
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const UID = 65_532;
-/** Debian's packages, the bundle, and two tars of 150 MB. */
-const BUILD_MS_MAX = 300_000;
-
-type Descriptor = { readonly mediaType: string; readonly digest: string; readonly size: number };
-
 const sha256 = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
-const without = isMissing(
-  {
-    name: "Debian",
-    commands: [
-      ["dpkg-deb", "--version"],
-      ["apt-get", "--version"],
-      ["tar", "--version"],
-    ],
-  },
-  "the image",
-);
-const isUnable = without || process.getuid?.() !== 0 || process.arch !== "x64";
 
-describe.skipIf(isUnable)("the container image", () => {
+describe.skipIf(imageIsUnable("tests of the image"))("the container image", () => {
   const work = mkdtempSync(join(tmpdir(), "stint-image-"));
   const rootfs = join(work, "rootfs");
-  const blob = ({ digest }: Descriptor) => join(work, "layout/blobs", digest.replace(":", "/"));
   const json = (file: string) => JSON.parse(readFileSync(file, "utf8"));
   let digests: readonly string[] = [];
-  let image: { config: Record<string, unknown>; rootfs: { diff_ids: readonly string[] } };
-  let layers: readonly Descriptor[];
+  let image: Unpacked;
 
   beforeAll(async () => {
     const build = async (name: string) => {
-      await promisify(execFile)(process.execPath, ["scripts/image.ts", join(work, name)], { cwd: ROOT });
+      await buildImage(join(work, name));
       return sha256(join(work, name));
     };
     digests = [await build("one.tar"), await build("two.tar")];
-    mkdirSync(join(work, "layout"));
-    execFileSync("tar", ["--extract", "--file", join(work, "one.tar"), "--directory", join(work, "layout")]);
-    const manifest = json(blob(json(join(work, "layout/index.json")).manifests[0]));
-    image = json(blob(manifest.config));
-    layers = manifest.layers;
-    mkdirSync(rootfs);
-    for (const layer of layers) {
-      const unpack = ["--extract", "--preserve-permissions", "--numeric-owner", "--directory", rootfs];
-      execFileSync("tar", [...unpack, "--file", blob(layer)]);
-    }
+    image = unpackImage(join(work, "one.tar"), work);
   }, BUILD_MS_MAX);
   afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -88,8 +58,8 @@ describe.skipIf(isUnable)("the container image", () => {
     expect(json(join(work, "layout/oci-layout"))).toEqual({ imageLayoutVersion: "1.0.0" });
     const blobs = join(work, "layout/blobs/sha256");
     for (const name of readdirSync(blobs)) expect(sha256(join(blobs, name))).toBe(name);
-    for (const layer of layers) expect(statSync(blob(layer)).size).toBe(layer.size);
-    expect(image.rootfs.diff_ids).toEqual(layers.map(({ digest }) => digest));
+    for (const layer of image.layers) expect(statSync(image.blob(layer)).size).toBe(layer.size);
+    expect(image.diffIds).toEqual(image.layers.map(({ digest }) => digest));
   });
 
   test("runs as a user of its own, who can write nothing but what is to be written", () => {
@@ -110,9 +80,10 @@ describe.skipIf(isUnable)("the container image", () => {
     expect([found.stdout, found.status]).toEqual(["", 1]);
   });
 
-  test("has no shell, and nothing that is run but Node.js", () => {
+  test("has no shell, and nothing that is run but Node.js and, on it, the command line", () => {
     const executable = execFileSync("find", [rootfs, "-type", "f", "-path", "*bin/*"], { encoding: "utf8" });
-    expect(executable.trim().split("\n")).toEqual([join(rootfs, "usr/local/bin/node")]);
+    const programs = ["usr/local/bin/node", "usr/local/bin/stint"].map((program) => join(rootfs, program));
+    expect(executable.trim().split("\n").toSorted()).toEqual(programs);
     expect(existsSync(join(rootfs, "bin"))).toBe(false);
   });
 
@@ -128,7 +99,7 @@ describe.skipIf(isUnable)("the container image", () => {
     // One after another, in volumes that both have.
     const container = start(rootfs, configuration, [
       sockets.command,
-      [...(image.config["Entrypoint"] as string[]), ...(image.config["Cmd"] as string[])],
+      [...image.config.Entrypoint, ...image.config.Cmd],
     ]);
     const serving = await container.said("serving");
     const pid = Number(
@@ -146,9 +117,7 @@ describe.skipIf(isUnable)("the container image", () => {
     );
 
     // As `kubectl exec` enters it.
-    const [nodejs = "", , , , program = ""] = image.config["Entrypoint"] as string[];
-    const socket = "/run/stint/sockets/operator.sock";
-    const operator = [nodejs, program.replace("stintd.js", "stint.js"), "--operator-socket", socket];
+    const operator = ["/usr/local/bin/stint", "--operator-socket", "/run/stint/sockets/operator.sock"];
     const user = ["--setuid", String(UID), "--setgid", String(UID)];
     const inside = ["--target", String(pid), "--mount", "--pid", "--root", "--wd", ...user];
     const { path, httpHeaders } = stintd.readinessProbe.httpGet;
