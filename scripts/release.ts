@@ -1,12 +1,14 @@
-// Builds what is given to others, in dist/release: both npm packages, the executables, the Debian packages, what each consists of (CycloneDX),
-// and SHA256SUMS, signed with the OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies. Debian packages are
-// left out where there is no dpkg-deb, which is said.
+// Builds what is given to others, in dist/release: both npm packages, the executables, the Debian packages, the container images, what each consists of
+// (CycloneDX), and SHA256SUMS, signed with the OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies. Debian packages
+// and images are left out where there is no dpkg-deb, which is said.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
-import { ARCHITECTURES, ownArchitecture } from "./pack/architecture.ts";
-import { writeBill } from "./pack/bill.ts";
+import { debianComponents } from "./image/debian-packages.ts";
+import { writeImage } from "./image/image.ts";
+import { ARCHITECTURES, ownArchitecture, PORT } from "./pack/architecture.ts";
+import { type Component, writeBill } from "./pack/bill.ts";
 import { writeExecutable, writeInside } from "./pack/executable.ts";
 import { readManifest } from "./pack/manifest.ts";
 import { nodejsComponent } from "./pack/nodejs.ts";
@@ -52,18 +54,23 @@ for (const folder of [stint, sdk]) {
 }
 
 const isDebian = spawnSync("dpkg-deb", ["--version"]).status === 0;
-if (!isDebian) console.error("There is no dpkg-deb here, and so no Debian package.");
+if (!isDebian) console.error("There is no dpkg-deb here, and so no Debian package and no image.");
 const inside = await writeInside(root, stint, join(work, "inside"), parts.bundled);
 for (const architecture of ARCHITECTURES) {
-  const listed = (file: string, bundled: ReadonlySet<string>) =>
+  const listed = (file: string, bundled: ReadonlySet<string>, others: readonly Component[] = []) =>
     writeBill(root, stint, join(release, `${file}.cdx.json`), { bundled, installed: [] }, [
       nodejsComponent(root, architecture),
+      ...others,
     ]);
   const executable = `stint-${version}-linux-${architecture}`;
   listed(executable, writeExecutable(root, inside, architecture, executable, join(work, executable), release));
   if (isDebian) {
     const debian = writeDebian(root, stint, parts, manifest, join(work, "debian"), release, architecture);
     listed(debian.name, debian.inside);
+    const image = `stint-${version}-oci-${PORT[architecture]}`;
+    const given = { stint, installed: parts.installed };
+    const { beside } = writeImage(root, given, architecture, join(work, "image"), join(release, `${image}.tar`));
+    listed(image, new Set([...parts.bundled, ...beside]), debianComponents(root, architecture));
   }
 }
 

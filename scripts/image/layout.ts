@@ -18,7 +18,8 @@ type Descriptor = { readonly mediaType: string; readonly digest: string; readonl
 const CREATED = "1970-01-01T00:00:00Z";
 
 /**
- * Writes an image as a folder that `skopeo`, `docker load` and `ctr` take as a tar. Layers are not compressed: what a compressor writes
+ * Writes an image as a folder that `skopeo`, `podman load`, `ctr` and `docker load` take as a tar; the last by `manifest.json`, which is
+ * Docker's own and without which no Docker Engine whose images are not containerd's takes it. Layers are not compressed: what a compressor writes
  * differs from version to version, and whoever pushes an image compresses it.
  *
  * @param architecture - as the OCI calls it, e.g. `amd64`.
@@ -68,5 +69,8 @@ export function writeLayout(
   const platform = { architecture, os: "linux" };
   const index = { schemaVersion: 2, manifests: [{ mediaType, digest, size, annotations, platform }] };
   writeFileSync(join(folder, "index.json"), JSON.stringify(index));
+  const pathOf = (blob: Descriptor) => `blobs/${blob.digest.replace(":", "/")}`;
+  const forDocker = [{ Config: pathOf(manifest.config), RepoTags: [name], Layers: taking.map(pathOf) }];
+  writeFileSync(join(folder, "manifest.json"), JSON.stringify(forDocker));
   writeFileSync(join(folder, "oci-layout"), JSON.stringify({ imageLayoutVersion: "1.0.0" }));
 }
