@@ -29,6 +29,7 @@ export function fillBase(
   uid: number,
 ): void {
   const unpacked = `${folder}.debian`;
+  mkdirSync(unpacked, { recursive: true });
   for (const file of debianPackages(root, architecture, downloads)) {
     execFileSync("dpkg-deb", ["--extract", file, unpacked]);
   }
