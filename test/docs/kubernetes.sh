@@ -8,8 +8,7 @@ kubectl label namespace agents stint.example.org/client=true
 #endregion
 #region look
 stint() {
-  kubectl -n stint exec stint-0 -c stintd -- node /opt/stint/dist/bundle/esm/stint.js \
-    --operator-socket /run/stint/sockets/operator.sock "$@"
+  kubectl -n stint exec stint-0 -c stintd -- stint --operator-socket /run/stint/sockets/operator.sock "$@"
 }
 stint status
 stint history steps

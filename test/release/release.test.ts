@@ -234,6 +234,31 @@ describe.skipIf(isUnable)("a release", () => {
     INSTALL_MS_MAX,
   );
 
+  describe.skipIf(isNoDebian)("as container images", () => {
+    test.for(["amd64", "arm64"])("has one for %s that says so, and lists what is in it, the C library too", (port) => {
+      const file = join(one, `stint-${VERSION}-oci-${port}.tar`);
+      const member = (path: string) =>
+        JSON.parse(execFileSync("tar", ["--extract", "--to-stdout", "--file", file, path], { encoding: "utf8" }));
+      const { manifests } = member("./index.json");
+      expect(manifests).toMatchObject([{ platform: { architecture: port, os: "linux" } }]);
+      // What docker load reads speaks of the same blobs as what every other tool does.
+      const manifest = member(`./blobs/${manifests[0].digest.replace(":", "/")}`);
+      const path = ({ digest }: { readonly digest: string }) => `blobs/${digest.replace(":", "/")}`;
+      expect(member("./manifest.json")).toEqual([
+        { Config: path(manifest.config), RepoTags: [`stint:${VERSION}`], Layers: manifest.layers.map(path) },
+      ]);
+      expect(member(`./${path(manifest.config)}`)).toMatchObject({ architecture: port, os: "linux" });
+
+      const listed = JSON.parse(readFileSync(file.replace(/tar$/, "cdx.json"), "utf8")) as Bill;
+      const purls = listed.components.map(({ purl }) => purl).join("\n");
+      for (const name of ["libc6", "libgcc-s1", "libstdc%2B%2B6"]) {
+        expect(purls).toMatch(new RegExp(`^pkg:deb/debian/${name}@.*arch=${port}`, "m"));
+      }
+      const names = listed.components.map(({ name }) => name);
+      expect(names).toEqual(expect.arrayContaining(["node", "better-sqlite3", "koffi", "preact"]));
+    });
+  });
+
   describe.skipIf(isNoDebian)("as a Debian package", () => {
     const DEB = `stint_${VERSION}_amd64.deb`;
     const dpkgDeb = (...args: readonly string[]) =>
