@@ -1,6 +1,6 @@
 // Builds the container image of the broker without a container runtime, a tar of an OCI image layout: `node scripts/image.ts [FILE] [x64|arm64]`.
 // The same checkout gives the same bytes. On Debian or its like, for apt-get, dpkg-deb and GNU tar.
-import { rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { writeImage } from "./image/image.ts";
@@ -8,14 +8,19 @@ import { ARCHITECTURES, ownArchitecture, PORT } from "./pack/architecture.ts";
 import { packStint } from "./pack/stint.ts";
 
 const root = resolve(import.meta.dirname, "..");
-const work = resolve(root, "build/image");
 const [, , output = "dist/image/stint.oci.tar", asked = ownArchitecture()] = process.argv;
 const file = resolve(root, output);
 const architecture = ARCHITECTURES.find((one) => one === asked);
 if (architecture === undefined) throw new Error(`there is no image for ${asked}`);
 
-const stint = join(work, "stint");
-rmSync(stint, { recursive: true, force: true });
-const { installed } = await packStint(root, stint);
-const { name } = writeImage(root, { stint, installed }, architecture, work, file);
-console.log(`${relative(root, file)}: ${name}, linux/${PORT[architecture]}`);
+// A folder of its own: another image may be built at the same time.
+mkdirSync(join(root, "build"), { recursive: true });
+const work = mkdtempSync(join(root, "build/image-"));
+try {
+  const stint = join(work, "stint");
+  const { installed } = await packStint(root, stint);
+  const { name } = writeImage(root, { stint, installed }, architecture, work, file);
+  console.log(`${relative(root, file)}: ${name}, linux/${PORT[architecture]}`);
+} finally {
+  rmSync(work, { recursive: true });
+}

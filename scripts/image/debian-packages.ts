@@ -69,7 +69,7 @@ function fetchDebian(wanted: readonly string[], port: string, downloads: string)
       files.map((name) => {
         const bytes = readFileSync(join(state, "files", name));
         const sha256 = createHash("sha256").update(bytes).digest("hex");
-        const kept = join(downloads, `${sha256}.part`);
+        const kept = `${state}-${sha256}.part`;
         writeFileSync(kept, bytes);
         return [sha256, kept];
       }),

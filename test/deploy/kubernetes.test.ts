@@ -107,9 +107,7 @@ test("the guide's commands name what the manifests name, and give the broker the
   expect(said[0]).toContain(`docker://${containers[0]?.["image"]}`);
   const socket = "--operator-socket /run/stint/sockets/operator.sock";
   const { name } = BROKER.of("StatefulSet")["metadata"];
-  expect(said).toContain(
-    `kubectl -n stint exec ${name}-0 -c ${pod.containers[0].name} -- node /opt/stint/dist/bundle/esm/stint.js ${socket} status`,
-  );
+  expect(said).toContain(`kubectl -n stint exec ${name}-0 -c ${pod.containers[0].name} -- stint ${socket} status`);
   expect(BROKER.of("NetworkPolicy")["spec"].ingress[0].from[0].namespaceSelector.matchLabels).toEqual({
     "stint.example.org/client": "true",
   });
