@@ -34,8 +34,8 @@ const BOOT_MS_MAX = 180_000;
 /** Packages to download and unpack, once. */
 const INSTALL_MS_MAX = 120_000;
 const STATEMENT = `stint-${VERSION}.intoto.json`;
-/** Two builds, each of which takes a minute of a processor. */
-const BUILDS_MS_MAX = 300_000;
+/** Two builds, each of which takes two minutes of a processor. */
+const BUILDS_MS_MAX = 600_000;
 
 type Component = {
   readonly name: string;
