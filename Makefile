@@ -69,9 +69,9 @@ console: install ## dist/console, the operators' web page, for a broker that is 
 chromium: ## the browser that tests of the console use, from Debian's packages, where it is missing; as root
 	@command -v chromium > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; }
 
-.PHONY: emulator
-emulator: ## what runs the executable for arm64 on another machine, from Debian's packages, where it is missing; as root
-	@command -v qemu-aarch64-static > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross > /dev/null; }
+.PHONY: machines
+machines: ## what tests run other machines with, from Debian's packages, where it is missing: an emulator of arm64, containers of systemd's; as root
+	@command -v qemu-aarch64-static systemd-nspawn > /dev/null && [ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross systemd-container > /dev/null; }
 
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
