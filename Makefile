@@ -71,7 +71,7 @@ chromium: ## the browser that tests of the console use, from Debian's packages, 
 
 .PHONY: machines
 machines: ## what tests run other machines with, from Debian's packages, where it is missing: an emulator of arm64, containers of systemd's; as root
-	@command -v qemu-aarch64-static systemd-nspawn > /dev/null && [ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross systemd-container > /dev/null; }
+	@command -v qemu-aarch64-static > /dev/null && command -v systemd-nspawn > /dev/null && [ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross systemd-container > /dev/null; }
 
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
@@ -142,8 +142,8 @@ image: install ## dist/image/stint.oci.tar: the container image, built without a
 	@node scripts/image.ts dist/image/stint.oci.tar $(ARCHITECTURE)
 
 .PHONY: release
-release: install ## dist/release: npm and Debian packages, what is in them, digests; the same bytes from the same checkout; RELEASE_KEY=<OpenSSH private key> signs the digests
-	@node scripts/release.ts
+release: install ## dist/release: npm and Debian packages, what is in them, digests; the same bytes from the same checkout; RELEASE_KEY=<OpenSSH private key> signs the digests; ARCHITECTURE=x64|arm64 for one of both
+	@node scripts/release.ts $(ARCHITECTURE)
 
 .PHONY: test
 test: install ## the tests, with the programs bundled as they are shipped; ONLY=test/domain narrows them

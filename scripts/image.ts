@@ -4,14 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import process from "node:process";
 import { writeImage } from "./image/image.ts";
-import { ARCHITECTURES, ownArchitecture, PORT } from "./pack/architecture.ts";
+import { architecturesOf, ownArchitecture, PORT } from "./pack/architecture.ts";
 import { packStint } from "./pack/stint.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const [, , output = "dist/image/stint.oci.tar", asked = ownArchitecture()] = process.argv;
 const file = resolve(root, output);
-const architecture = ARCHITECTURES.find((one) => one === asked);
-if (architecture === undefined) throw new Error(`there is no image for ${asked}`);
 
 // A folder of its own: another image may be built at the same time.
 mkdirSync(join(root, "build"), { recursive: true });
@@ -19,8 +17,10 @@ const work = mkdtempSync(join(root, "build/image-"));
 try {
   const stint = join(work, "stint");
   const { installed } = await packStint(root, stint);
-  const { name } = writeImage(root, { stint, installed }, architecture, work, file);
-  console.log(`${relative(root, file)}: ${name}, linux/${PORT[architecture]}`);
+  for (const architecture of architecturesOf(asked)) {
+    const { name } = writeImage(root, { stint, installed }, architecture, work, file);
+    console.log(`${relative(root, file)}: ${name}, linux/${PORT[architecture]}`);
+  }
 } finally {
   rmSync(work, { recursive: true });
 }

@@ -1,4 +1,4 @@
-// Builds what is given to others, in dist/release: both npm packages, the executables, the Debian packages, the container images, what each consists of
+// Builds what is given to others, in dist/release, `node scripts/release.ts [x64|arm64]`: both npm packages, the executables, the Debian packages, the container images, what each consists of
 // (CycloneDX), and SHA256SUMS, signed with the OpenSSH key that RELEASE_KEY names. The same checkout gives the same bytes, wherever it lies. Debian packages
 // and images are left out where there is no dpkg-deb, which is said.
 import { execFileSync, spawnSync } from "node:child_process";
@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import process from "node:process";
 import { debianComponents } from "./image/debian-packages.ts";
 import { writeImage } from "./image/image.ts";
-import { ARCHITECTURES, ownArchitecture, PORT } from "./pack/architecture.ts";
+import { architecturesOf, ownArchitecture, PORT } from "./pack/architecture.ts";
 import { type Component, writeBill } from "./pack/bill.ts";
 import { writeExecutable, writeInside } from "./pack/executable.ts";
 import { readManifest } from "./pack/manifest.ts";
@@ -22,6 +22,7 @@ import { NAMESPACE, sign, writeSums } from "./release/sums.ts";
 const root = resolve(import.meta.dirname, "..");
 const work = resolve(root, "build/release");
 const release = resolve(root, "dist/release");
+const architectures = architecturesOf(process.argv[2]);
 const key = process.env["RELEASE_KEY"];
 // Told before minutes are spent, and never a release without the signature that was asked for.
 if (key !== undefined && !existsSync(key)) throw new Error("RELEASE_KEY names no file");
@@ -56,7 +57,7 @@ for (const folder of [stint, sdk]) {
 const isDebian = spawnSync("dpkg-deb", ["--version"]).status === 0;
 if (!isDebian) console.error("There is no dpkg-deb here, and so no Debian package and no image.");
 const inside = await writeInside(root, stint, join(work, "inside"), parts.bundled);
-for (const architecture of ARCHITECTURES) {
+for (const architecture of architectures) {
   const listed = (file: string, bundled: ReadonlySet<string>, others: readonly Component[] = []) =>
     writeBill(root, stint, join(release, `${file}.cdx.json`), { bundled, installed: [] }, [
       nodejsComponent(root, architecture),
