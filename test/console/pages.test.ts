@@ -1,6 +1,7 @@
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { HistoryField } from "../../src/gen/stint/v1/history_pb.js";
+import { createVerifier } from "../../src/sdk/verifier/index.ts";
 import { READ_SEARCH, SEARCH } from "../e2e/entries.ts";
 import { type OpenedStep, type Runtime, runtimeAt } from "../e2e/one-user.ts";
 import { type Operator, operatorOf } from "../e2e/operator.ts";
@@ -227,6 +228,33 @@ describeWithBrowser("the console", () => {
     await page.clock.setFixedTime(Date.now() + 7_200_000);
     await page.goto(`${scene.url}/console/search/steps?since=1h&step=pay`);
     await page.getByText("1 steps shown, which are all").waitFor();
+  });
+
+  test("the line of a step shows all that became of it, in shapes and in words, down to who applied its end", async () => {
+    const verifier = createVerifier({
+      endpoint: scene.daemon().workloadSocket,
+      audiences: [SEARCH],
+      development: true,
+    });
+    onTestFinished(() => verifier.close());
+    await verifier.ready();
+    const ended = await runtime.open({ runId: "drawn", step: "ended" });
+    await runtime.close(ended, 10);
+    await runtime.open({ runId: "drawn", step: "goes-on" });
+    const { page } = await signedIn();
+    await page.goto(`${scene.url}/console/runs/drawn`);
+    const lineOf = (step: string) => page.locator(".timeline li", { hasText: step }).locator("> svg");
+    await lineOf("goes-on").waitFor();
+    const marks = "1 decision, 1 credential, 1 revocation, 1 receipt, 1 closure";
+    await expect.poll(() => lineOf("ended").getAttribute("aria-label")).toMatch(new RegExp(`^\\d+ s, ${marks}$`));
+    expect(await lineOf("ended").locator("path").count()).toBe(5);
+    expect(await lineOf("goes-on").getAttribute("aria-label")).toMatch(/^\d+ s, 1 decision, 1 credential$/);
+    expect(await page.locator(".legend li").allInnerTexts()).toEqual(
+      ["decision", "hold", "credential", "revocation", "receipt", "closure"].map((name) =>
+        expect.stringContaining(name),
+      ),
+    );
+    await keepShot(page, "run-drawn");
   });
 
   test("what is shown can be saved, in the columns of the command line", async () => {

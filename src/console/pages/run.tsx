@@ -1,7 +1,6 @@
 import { eventView } from "../../cli/output/event-view.ts";
-import { type Issuance, type Step, StepState } from "../../gen/stint/v1/types_pb.js";
-import { history } from "../api/clients.ts";
-import { brokerNow } from "../live/broker-time.ts";
+import type { Step } from "../../gen/stint/v1/types_pb.js";
+import { history, steps as stepCalls } from "../api/clients.ts";
 import { useLoaded } from "../live/use-live.ts";
 import { Link } from "../parts/link.tsx";
 import { StateMark } from "../parts/state-mark.tsx";
@@ -9,25 +8,35 @@ import { Nothing, Shown } from "../parts/states.tsx";
 import { Table } from "../parts/table.tsx";
 import { Text } from "../parts/text.tsx";
 import { placeOf } from "../route.ts";
+import { endMarksOf, type Mark, marksOf } from "./run-marks.ts";
+import { Timeline } from "./run-timeline.tsx";
 
 const STEPS = 500;
 const EVENTS = 500;
+/** Closed steps, the newest, of which each is asked who has applied its end. */
+const ENDS = 30;
 
 /** A run as it went: a line of time for each step, what was delegated to whom, and every event. */
 export function RunPage({ runId }: { readonly runId: string }) {
   const loaded = useLoaded(
     async (signal) => {
       const filter = { runId, pageSize: STEPS, oldestFirst: true };
-      const [steps, issuances, events] = await Promise.all([
+      const [steps, { events }] = await Promise.all([
         history.listSteps({ filter }, { signal }),
-        history.listIssuances({ filter }, { signal }),
         history.listEvents({ filter: { ...filter, pageSize: EVENTS } }, { signal }),
       ]);
+      const closed = steps.steps.filter(({ closedAt }) => closedAt !== undefined).slice(-ENDS);
+      const ends = await Promise.all(
+        closed.map(async ({ stepId }) => {
+          const answer = await stepCalls.get({ by: { case: "stepId", value: stepId } }, { signal });
+          return [stepId, endMarksOf(answer)] as const;
+        }),
+      );
       return {
         steps: steps.steps,
         isMore: steps.nextPageToken !== "" && steps.steps.length === STEPS,
-        issuances: issuances.issuances,
-        events: events.events,
+        events,
+        marks: together(marksOf(events), ends),
       };
     },
     [runId],
@@ -44,7 +53,7 @@ export function RunPage({ runId }: { readonly runId: string }) {
         <Link to={placeOf(["search", "issuances"], [["run", runId]])}>Credentials</Link>
       </p>
       <Shown loaded={loaded}>
-        {({ steps, isMore, issuances, events }) =>
+        {({ steps, isMore, events, marks }) =>
           steps.length === 0 ? (
             <Nothing>No step of a run with this name was ever opened.</Nothing>
           ) : (
@@ -52,7 +61,8 @@ export function RunPage({ runId }: { readonly runId: string }) {
               <section aria-labelledby="timeline">
                 <h2 id="timeline">Timeline</h2>
                 {isMore && <p class="warning">Only the first {STEPS} steps are drawn; the history has all of them.</p>}
-                <Timeline steps={steps} issuances={issuances} />
+                {events.length === EVENTS && <p class="warning">Marks are of the first {EVENTS} events.</p>}
+                <Timeline steps={steps} marks={marks} />
               </section>
               <section aria-labelledby="tree">
                 <h2 id="tree">Delegation</h2>
@@ -76,72 +86,11 @@ export function RunPage({ runId }: { readonly runId: string }) {
   );
 }
 
-const LINE_PX = 26;
-const WIDTH = 1_000;
-
-/** A bar a step, from its opening to its end, with a tick for each credential. What it shows is in the list below it, too. */
-function Timeline({ steps, issuances }: { readonly steps: readonly Step[]; readonly issuances: readonly Issuance[] }) {
-  const now = brokerNow();
-  const begins = Math.min(...steps.map(({ openedAt }) => millisOf(openedAt) ?? now));
-  const ends = Math.max(...steps.map((step) => endOf(step, now)));
-  const at = (millis: number) => (ends === begins ? 0 : ((millis - begins) / (ends - begins)) * WIDTH);
-  return (
-    <ol class="timeline">
-      {steps.map((step) => {
-        const from = at(millisOf(step.openedAt) ?? begins);
-        const to = at(endOf(step, now));
-        const own = issuances.filter(({ stepId }) => stepId === step.stepId);
-        return (
-          <li key={step.stepId}>
-            <span class="what">
-              <Link to={placeOf(["steps", step.stepId])}>
-                <Text text={step.name?.step ?? ""} /> {step.name?.attempt}
-              </Link>{" "}
-              <StateMark state={step.state} />
-            </span>
-            <svg
-              viewBox={`0 0 ${WIDTH} ${LINE_PX}`}
-              preserveAspectRatio="none"
-              role="img"
-              aria-label={spokenOf(step, own.length, now)}
-            >
-              <rect
-                class={`bar-${StepState[step.state]?.toLowerCase() ?? ""}`}
-                x={from}
-                y={6}
-                width={Math.max(to - from, 3)}
-                height={LINE_PX - 12}
-                rx={3}
-              />
-              {own.map(({ issuanceId, issuedAt }) => (
-                <line
-                  key={issuanceId}
-                  class="tick"
-                  x1={at(millisOf(issuedAt) ?? begins)}
-                  x2={at(millisOf(issuedAt) ?? begins)}
-                  y1={2}
-                  y2={LINE_PX - 2}
-                />
-              ))}
-            </svg>
-          </li>
-        );
-      })}
-    </ol>
-  );
-}
-
-function spokenOf(step: Step, credentials: number, now: number): string {
-  const seconds = Math.round((endOf(step, now) - (millisOf(step.openedAt) ?? now)) / 1_000);
-  return `${seconds} s, ${credentials} credential${credentials === 1 ? "" : "s"}`;
-}
-
-function endOf({ closedAt }: Step, now: number): number {
-  return millisOf(closedAt) ?? now;
-}
-
-function millisOf(at: { readonly seconds: bigint; readonly nanos: number } | undefined): number | undefined {
-  return at === undefined ? undefined : Number(at.seconds) * 1_000 + at.nanos / 1_000_000;
+function together(
+  marks: ReadonlyMap<string, readonly Mark[]>,
+  ends: readonly (readonly [stepId: string, marks: readonly Mark[]])[],
+): ReadonlyMap<string, readonly Mark[]> {
+  return new Map([...marks, ...ends.map(([stepId, own]) => [stepId, [...(marks.get(stepId) ?? []), ...own]] as const)]);
 }
 
 /** The steps below one, each with those that were delegated from it. A parent in another run leaves its children at the top. */
