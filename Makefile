@@ -70,8 +70,12 @@ chromium: ## the browser that tests of the console use, from Debian's packages, 
 	@command -v chromium > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core > /dev/null; }
 
 .PHONY: machines
-machines: ## what tests run other machines with, from Debian's packages, where it is missing: an emulator of arm64, containers of systemd's; as root
-	@command -v qemu-aarch64-static > /dev/null && command -v systemd-nspawn > /dev/null && [ -e /usr/aarch64-linux-gnu/lib/libstdc++.so.6 ] || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross systemd-container > /dev/null; }
+machines: ## systemd's containers, in which tests boot a machine, from Debian's packages, where they are missing; as root
+	@command -v systemd-nspawn > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd-container > /dev/null; }
+
+.PHONY: emulator
+emulator: ## what runs the executable for arm64 on another machine, from Debian's packages, where it is missing; as root
+	@command -v qemu-aarch64-static > /dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross > /dev/null; }
 
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
@@ -170,6 +174,10 @@ simulate: install ## 10,000 random lives of a broker; SEEDS=<n> for another numb
 .PHONY: faults
 faults: install ## every fault of docs/faults.md in full: 200 kills, 10,000 connections, …; as root; ONLY=test/faults/daemon-kill.test.ts narrows it
 	@STINT_FAULTS=full vitest run --no-file-parallelism $(or $(ONLY),$(shell grep -oE 'test/[a-z0-9/-]+\.test\.ts' docs/faults.md | sort -u))
+
+.PHONY: release-tests
+release-tests: machines emulator install ## a release for both processors, twice, the same bytes; what is for arm64 under an emulator; every way of upgrading
+	@STINT_RELEASE=whole vitest run test/release test/upgrade
 
 .PHONY: mutants
 mutants: install ## a folder's code, broken in every small way: which breaks does no test notice? ONLY=src/decide TESTS=… FRESH=1

@@ -29,19 +29,23 @@ import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith } from "../faul
 const EMULATED_MS_MAX = 600_000;
 const ARM64_LIBRARIES = "/usr/aarch64-linux-gnu";
 
-const isNoEmulator = isMissing(
-  {
-    name: "an emulator of arm64, with its C library",
-    commands: [
-      ["qemu-aarch64-static", "--version"],
-      ["test", "-e", `${ARM64_LIBRARIES}/lib/ld-linux-aarch64.so.1`],
-    ],
-  },
-  "the executable for arm64",
-);
+const isNoEmulator = () =>
+  isMissing(
+    {
+      name: "an emulator of arm64, with its C library",
+      commands: [
+        ["qemu-aarch64-static", "--version"],
+        ["test", "-e", `${ARM64_LIBRARIES}/lib/ld-linux-aarch64.so.1`],
+      ],
+    },
+    "the executable for arm64",
+  );
 
-/** @param release - the folder of a release. */
-export function describeExecutable(release: () => string, version: string): void {
+/**
+ * @param release - the folder of a release.
+ * @param isWhole - whether it is for both processors.
+ */
+export function describeExecutable(release: () => string, version: string, isWhole: boolean): void {
   describe("as one file", () => {
     const work = mkdtempSync(join(tmpdir(), "stint-executable-"));
     // Nothing of the machine helps: no Node.js, no home, no folder of the package.
@@ -151,7 +155,7 @@ export function describeExecutable(release: () => string, version: string): void
       },
     );
 
-    test.skipIf(isNoEmulator)(
+    test.skipIf(!isWhole || isNoEmulator())(
       "for arm64 takes a configuration and a ledger there, with its native code",
       async () => {
         await using daemon = await startDaemon({ entries: OWN_ENTRIES });
