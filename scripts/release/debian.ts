@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { gzipSync } from "node:zlib";
+import { put } from "../image/put.ts";
 import { type Architecture, PORT } from "../pack/architecture.ts";
 import { flagsOf, putBeside } from "../pack/beside.ts";
 import type { Parts } from "../pack/bill.ts";
@@ -103,11 +104,6 @@ export function writeDebian(
     },
   );
   return { name, inside: new Set([...bundled, ...beside]) };
-}
-
-function put(from: string, to: string): void {
-  mkdirSync(dirname(to), { recursive: true });
-  cpSync(from, to, { recursive: true });
 }
 
 function write(file: string, contents: string | Uint8Array): void {

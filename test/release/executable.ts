@@ -17,10 +17,10 @@ import { type Architecture, ownArchitecture } from "../../scripts/pack/architect
 import { usesOf } from "../../scripts/pack/uses.ts";
 import { isMissing } from "../conformance/toolchain.ts";
 import { startDaemon } from "../daemon.ts";
-
 import { frontPids, frontsOf, isAlive } from "../e2e/front-ends.ts";
 import { operatorOf } from "../e2e/operator.ts";
 import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith } from "../faults/daemon-scene.ts";
+import { isWhole } from "./amount.ts";
 
 // Goal: the executable is the package: all that comes with the programs is inside of it, and nothing beside it is needed or left.
 // Method: as a release has it, and run with an environment that leads nowhere.
@@ -41,11 +41,8 @@ const isNoEmulator = () =>
     "the executable for arm64",
   );
 
-/**
- * @param release - the folder of a release.
- * @param isWhole - whether it is for both processors.
- */
-export function describeExecutable(release: () => string, version: string, isWhole: boolean): void {
+/** @param release - the folder of a release. */
+export function describeExecutable(release: () => string, version: string): void {
   describe("as one file", () => {
     const work = mkdtempSync(join(tmpdir(), "stint-executable-"));
     // Nothing of the machine helps: no Node.js, no home, no folder of the package.

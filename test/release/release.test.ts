@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isMissing } from "../conformance/toolchain.ts";
 import { keptModules } from "../kept-modules.ts";
+import { isWhole } from "./amount.ts";
 import { describeExecutable } from "./executable.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -71,8 +72,6 @@ const isUnable = isMissing(
   "the release",
 );
 
-/** Once and for one processor, as `make test` has it, or twice and for both: `make release-tests`. */
-const isWhole = process.env["STINT_RELEASE"] === "whole";
 const isNoSystemd =
   process.getuid?.() !== 0 ||
   isMissing({ name: "systemd-nspawn", commands: [["systemd-nspawn", "--version"]] }, "the package under systemd");
@@ -261,7 +260,7 @@ describe.skipIf(isUnable)("a release", () => {
     );
   });
 
-  describeExecutable(() => one, VERSION, isWhole);
+  describeExecutable(() => one, VERSION);
 
   describe.skipIf(isNoDebian)("as a Debian package", () => {
     const DEB = `stint_${VERSION}_amd64.deb`;

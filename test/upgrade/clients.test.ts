@@ -1,9 +1,10 @@
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Daemon } from "../daemon.ts";
+import { isWhole } from "../release/amount.ts";
 import { allTold } from "./all-told.ts";
 import { judged } from "./content.ts";
-import { BUILD_MS_MAX, isWhole, isWithoutPrevious, type Previous, previousMinor } from "./previous.ts";
+import { BUILD_MS_MAX, isWithoutPrevious, type Previous, previousMinor } from "./previous.ts";
 import { json, newPlace, type Place, readingAt } from "./scene.ts";
 import { sdkOf } from "./sdks.ts";
 

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Daemon } from "../daemon.ts";
 import { STINTD } from "../programs.ts";
+import { isWhole } from "../release/amount.ts";
 import { allTold } from "./all-told.ts";
 import { judged, startContent } from "./content.ts";
-import { BUILD_MS_MAX, isWhole, isWithoutPrevious, type Previous, previousMinor } from "./previous.ts";
+import { BUILD_MS_MAX, isWithoutPrevious, type Previous, previousMinor } from "./previous.ts";
 import { json, type Place, run } from "./scene.ts";
 import { sdkOf } from "./sdks.ts";
 

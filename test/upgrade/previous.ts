@@ -12,9 +12,6 @@ const { version, commit } = JSON.parse(readFileSync(join(import.meta.dirname, "p
   readonly commit: string;
 };
 
-/** Each way in which an upgrade is tried, or one of each kind, as `make test` has it: `make release-tests`. */
-export const isWhole = process.env["STINT_RELEASE"] === "whole";
-
 /** npm installs four hundred packages, and a compiler compiles the SDK; every later run finds both done. */
 export const BUILD_MS_MAX = 600_000;
 

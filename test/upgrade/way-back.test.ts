@@ -6,7 +6,8 @@ import { promisify } from "node:util";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Daemon } from "../daemon.ts";
 import { READY, readiness } from "../faults/daemon-scene.ts";
-import { BUILD_MS_MAX, isWhole, isWithoutPrevious, type Previous, previousMinor } from "./previous.ts";
+import { isWhole } from "../release/amount.ts";
+import { BUILD_MS_MAX, isWithoutPrevious, type Previous, previousMinor } from "./previous.ts";
 import { json, newPlace, type Place, readingAt, run } from "./scene.ts";
 import { sdkOf } from "./sdks.ts";
 
