@@ -31,7 +31,7 @@ function withoutTheRun(page: string): string {
   return (
     page
       .replaceAll(/its run of \d{4}-\d\d-\d\d/g, "its run of <date>")
-      .replaceAll(/Node\.js v[\d.]+/g, "Node.js <version>")
+      .replaceAll(/(Stint |Node\.js v)\d+(\.\d+)+/g, "$1<version>")
       .replaceAll(/\b\d+(\.\d+)? (ms|s)\b/g, "<time>")
       // A shell adds variables of its own, and each has others.
       .replaceAll(/each of the \d+ values/g, "each of the <number> values")

@@ -2,8 +2,8 @@ import { ACTIONS, type Action } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 
 /**
- * One moment by both clocks. A machine that was suspended shows it on the wall clock alone, and a wall clock that was
- * set shows it against the monotonic one.
+ * One moment by both clocks. A wall clock that was set shows it against the monotonic one; a virtual machine that was stopped shows it on
+ * the wall clock alone, once that is right again.
  */
 export type Instant = { readonly wallMs: number; readonly monotonicMs: number };
 

@@ -4,8 +4,10 @@ import type { VerifierClock } from "../../../src/sdk/verifier/clock.ts";
 export type ManualClock = VerifierClock & {
   /** Time passes. */
   advance(ms: number): void;
-  /** The machine is suspended: the wall clock goes on, the monotonic one stands still, and no timer is called. */
+  /** The machine is suspended: no timer is called. */
   suspend(ms: number): void;
+  /** A virtual machine is stopped, and its wall clock put right when it goes on: nothing else shows it. */
+  stop(ms: number): void;
   /** Somebody sets the wall clock. */
   setWall(wallMs: number): void;
 };
@@ -33,6 +35,10 @@ export function manualClock(startMs: number): ManualClock {
       for (const { call } of due) call();
     },
     suspend(ms) {
+      wallMs += ms;
+      monotonicMs += ms;
+    },
+    stop(ms) {
       wallMs += ms;
     },
     setWall(ms) {

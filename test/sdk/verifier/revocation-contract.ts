@@ -114,10 +114,18 @@ export function revocationContract(marginMs: number, open: () => Promise<HeardBr
     expect(judged(verifier, going.token, [given.action])).toBe("STALE");
   });
 
-  test("a machine that was suspended for that long refuses at once", async () => {
-    const { verifier, cut, suspend } = await ready();
+  test("a machine that was suspended for that long refuses at once, also where its clock was set back", async () => {
+    const { verifier, cut, suspend, clock } = await ready();
     cut(true);
     suspend(WRITE_MS + 1);
+    clock.setWall(NOW_MS);
+    expect(judged(verifier, going.token)).toBe("STALE");
+  });
+
+  test("a virtual machine that was stopped for that long refuses once its clock is right", async () => {
+    const { verifier, cut, clock } = await ready();
+    cut(true);
+    clock.stop(WRITE_MS + 1);
     expect(judged(verifier, going.token)).toBe("STALE");
   });
 
