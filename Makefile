@@ -211,6 +211,10 @@ bench-large: install ## what a broker is like on a ledger of EVENTS=10000000, ne
 bench-console: install ## how fast the console is in Chromium, and what ten open ones cost the broker
 	@node scripts/bench/console.ts $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
+.PHONY: bench-console-large
+bench-console-large: install ## what the pages of the console take on a ledger of EVENTS=10000000
+	@node scripts/bench/console-large.ts $(if $(EVENTS),--events '$(EVENTS)')
+
 .PHONY: bench-executable
 bench-executable: install ## what commands take to start, of the executable next to the package under Node.js; ROUNDS=30
 	@node scripts/bench/executable.ts $(if $(ROUNDS),--rounds '$(ROUNDS)')

@@ -5,6 +5,12 @@ import { configDefaults, defineConfig } from "vitest/config";
 // Where .ci/run wants the machine-readable report; without it only the readable ones are printed.
 const reportFile = process.env["STINT_TEST_REPORT"];
 
+/** How src asks for what starts threads; what is there for it says why. */
+const THREADS = {
+  find: /^(\.\.\/)+package\/start\.ts$/,
+  replacement: resolve(import.meta.dirname, "test/bundled-threads.ts"),
+};
+
 // What is compiled once is compiled for all: test files are processes, in which ledgers and engines start threads by the hundred, and
 // each would read the same TypeScript anew. Programs that tests start keep theirs there too.
 process.env["NODE_COMPILE_CACHE"] ??= resolve(import.meta.dirname, "build/test/compiled");
@@ -23,6 +29,7 @@ const IN_ONE_PROCESS = [
 
 export default defineConfig({
   test: {
+    alias: process.env["STINT_PROGRAMS"] === undefined ? [] : [THREADS],
     projects: [
       {
         extends: true,

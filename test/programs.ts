@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Where `make test` has bundled the programs as the package has them, which start in two thirds of the time; absent: the sources are run. */
-const bundled = process.env["STINT_PROGRAMS"];
+export const BUNDLED = process.env["STINT_PROGRAMS"];
 
 /** The program `stint`, for a process of its own. */
 export const STINT = program("stint");
@@ -10,6 +10,6 @@ export const STINT = program("stint");
 export const STINTD = program("stintd");
 
 function program(name: string): string {
-  if (bundled !== undefined) return resolve(bundled, `${name}.js`);
+  if (BUNDLED !== undefined) return resolve(BUNDLED, `${name}.js`);
   return fileURLToPath(new URL(`../src/cli/${name}.ts`, import.meta.url));
 }

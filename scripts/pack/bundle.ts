@@ -38,7 +38,8 @@ export async function bundlePrograms(root: string, folder: string): Promise<Part
 }
 
 /**
- * Writes the programs alone: each module once, in as few files as what is loaded later allows.
+ * Writes the programs alone, each in as few files as what it loads later allows: none shares a file with another, since what all share would
+ * be a file for each way of sharing.
  *
  * @param directory - three folders below what has `migrations`, `policies` and `package.json`.
  * @returns paths of the modules that are in them.
@@ -51,11 +52,24 @@ export async function writePrograms(
   const source = join(root, "src");
   const threads = globSync("**/*-worker.ts", { cwd: source });
   const programs = ["cli/stint.ts", "cli/stintd.ts", ...threads];
+  const modules = await Promise.all(
+    programs.map((path) => writeProgram(root, join(source, path), directory, delivery)),
+  );
+  return [...new Set(modules.flat())];
+}
+
+async function writeProgram(
+  root: string,
+  path: string,
+  directory: string,
+  delivery: Delivery,
+): Promise<readonly string[]> {
+  const program = basename(path, ".ts");
   const bundle = await rolldown({
     cwd: root,
     platform: "node",
     // A thread is started by a URL beside the module that starts it: all of them are in one folder, under their own names.
-    input: Object.fromEntries(programs.map((path) => [basename(path, ".ts"), join(source, path)])),
+    input: { [program]: path },
     external: [...(delivery === "beside" ? INSTALLED : []), ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
     plugins: [fontsOfPdfkit(), ...(delivery === "inside" ? [filesInside(root)] : [])],
   });
@@ -63,7 +77,7 @@ export async function writePrograms(
     dir: directory,
     format: "esm",
     entryFileNames: "[name].js",
-    chunkFileNames: "[name]-[hash].js",
+    chunkFileNames: `${program}-[name]-[hash].js`,
   });
   return output.flatMap((file) => (file.type === "chunk" ? (file as OutputChunk).moduleIds : []));
 }

@@ -1,0 +1,98 @@
+// What the console is like on a ledger of ten million events: `make bench-console-large`, EVENTS=1000000 for fewer. The ledger is that of
+// `make bench-large`, which takes a quarter of an hour to fill and is kept under `build`. A real daemon, and Debian's Chromium.
+import { parseArgs } from "node:util";
+import type { Page } from "playwright-core";
+import { startBrowser } from "../../test/console/browser.ts";
+import { startConsole } from "../../test/console/console-scene.ts";
+import { writeConsole } from "../pack/bundle.ts";
+import { ROOT } from "./checkout.ts";
+import { keptLedger } from "./kept-ledger.ts";
+import { machineName } from "./machine.ts";
+import { factsOf } from "./process-facts.ts";
+import { print, printRow } from "./table.ts";
+import { entriesOf, TRUST_DOMAIN } from "./workload.ts";
+
+const { values } = parseArgs({ options: { events: { type: "string", default: "10000000" } } });
+const ROWS_SCROLLED = 40_000;
+const WIDTHS = { first: 44, cell: 12 };
+
+/** What is in view of a page that has what it shows. */
+type Seen = { readonly ms: number; readonly rows: number; readonly said: string };
+
+const dataDirectory = await keptLedger(Number(values.events));
+await writeConsole(ROOT);
+await using scene = await startConsole({
+  config: { trust_domain: TRUST_DOMAIN, data_directory: dataDirectory },
+  entries: [
+    ...entriesOf(),
+    { kind: "operator", name: "bench", selectors: [`unix:uid:${process.getuid?.()}`], role: "admin" },
+  ],
+});
+const facts = factsOf(scene.daemon().pid);
+const browser = await startBrowser();
+try {
+  print(`${machineName()}; a ledger of ${values.events} events or more\n`);
+  const page = await browser.newPage();
+  await page.goto(await scene.link());
+  await page.getByRole("heading", { name: "Now" }).waitFor();
+  printRow("", ["ms", "rows drawn"], WIDTHS);
+
+  await show(page, "");
+  const firstOf = async (list: string) => {
+    await show(page, `search/${list}`);
+    return String(await page.locator("tbody a").first().getAttribute("href"));
+  };
+  const [step, issuance, decision, event] = [
+    await firstOf("steps"),
+    await firstOf("issuances"),
+    await firstOf("decisions"),
+    await firstOf("events"),
+  ];
+  await show(page, "search/usage");
+  await show(page, "search/exchanges");
+  for (const place of [step, issuance, decision, event]) await show(page, place.replace("/console/", ""));
+  const run = String(await page.locator('a[href^="/console/runs/"]').first().getAttribute("href").catch(() => ""));
+  if (run !== "") await show(page, run.replace("/console/", ""));
+  await show(page, "proof?sequence=1");
+  await show(page, "search/issuances?agent=bench&tool=search");
+  await show(page, "search/events?type=step.closed");
+  await show(page, "search/decisions?effect=deny");
+  await show(page, "search/issuances?since=1m");
+  await show(page, "search/steps?step=not-one-of-them");
+  await show(page, "search/issuances?not-agent=bench");
+  await show(page, "reach?agent=bench");
+  await scroll(page);
+  print(`\nthe broker's peak: ${facts.peakMiB().toFixed(0)} MiB`);
+} finally {
+  await browser.close();
+}
+
+async function show(page: Page, place: string): Promise<Seen> {
+  const began = performance.now();
+  await page.goto(`${scene.url}/console/${place}`, { waitUntil: "commit" });
+  await page.locator("h1").waitFor();
+  await page.getByText("Loading…").first().waitFor({ state: "detached", timeout: 60_000 });
+  const ms = performance.now() - began;
+  const rows = await page.locator("tbody tr").count();
+  const said = [...(await page.getByRole("alert").allInnerTexts()), ...(await page.locator(".quiet").allInnerTexts())];
+  printRow(place.replace(/[0-9a-f-]{20,}/, "<id>") || "now", [ms.toFixed(0), String(rows)], WIDTHS);
+  for (const one of said) print(`    ${one}`);
+  return { ms, rows, said: said.join(" ") };
+}
+
+async function scroll(page: Page): Promise<void> {
+  await show(page, "search/issuances");
+  const began = performance.now();
+  const table = page.locator(".table");
+  await table.hover();
+  const shown = async () => Number((await page.locator(".bar").innerText()).split(" ")[0]);
+  while ((await shown()) < ROWS_SCROLLED) {
+    await table.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+    await page.waitForTimeout(5);
+  }
+  const heap = Number(await page.evaluate("performance.memory.usedJSHeapSize")) / 1_048_576;
+  print(
+    `\n${await shown()} issuances scrolled to in ${((performance.now() - began) / 1_000).toFixed(1)} s, ` +
+      `${await page.locator("tbody tr").count()} rows drawn, ${heap.toFixed(0)} MiB in the browser`,
+  );
+}
