@@ -150,13 +150,13 @@ release: install ## dist/release: npm and Debian packages, what is in them, dige
 	@node scripts/release.ts $(ARCHITECTURE)
 
 .PHONY: test
-test: install ## the tests, with the programs bundled as they are shipped; ONLY=test/domain narrows them
+test: install ## the tests, with the programs bundled as they are shipped; ONLY=test/domain narrows them. Left to others: the largest of conformance, all of faults, most of release-tests
 	@node scripts/bundle-for-tests.ts $(TEST_PROGRAMS)
-	@STINT_PROGRAMS=$(TEST_PROGRAMS) vitest run $(ONLY)
+	@STINT_PROGRAMS=$(TEST_PROGRAMS) $(if $(ONLY),,STINT_TESTS=most) vitest run $(ONLY)
 
 .PHONY: conformance
 conformance: install ## the standards: their MUSTs, vectors, foreign libraries as clients and verifiers (Go, Java, Python, Rust, openssl), and the suite of MCP
-	@vitest run test/conformance
+	@vitest run test/conformance test/e2e/external-policy.test.ts
 
 .PHONY: python
 python: install ## the Python package alone: built as a wheel, installed, type-checked and tested

@@ -16,9 +16,6 @@ const { values } = parseArgs({ options: { events: { type: "string", default: "10
 const ROWS_SCROLLED = 40_000;
 const WIDTHS = { first: 44, cell: 12 };
 
-/** What is in view of a page that has what it shows. */
-type Seen = { readonly ms: number; readonly rows: number; readonly said: string };
-
 const dataDirectory = await keptLedger(Number(values.events));
 await writeConsole(ROOT);
 await using scene = await startConsole({
@@ -38,21 +35,13 @@ try {
   printRow("", ["ms", "rows drawn"], WIDTHS);
 
   await show(page, "");
-  const firstOf = async (list: string) => {
-    await show(page, `search/${list}`);
-    return String(await page.locator("tbody a").first().getAttribute("href"));
-  };
-  const [step, issuance, decision, event] = [
-    await firstOf("steps"),
-    await firstOf("issuances"),
-    await firstOf("decisions"),
-    await firstOf("events"),
-  ];
-  await show(page, "search/usage");
-  await show(page, "search/exchanges");
-  for (const place of [step, issuance, decision, event]) await show(page, place.replace("/console/", ""));
-  const run = String(await page.locator('a[href^="/console/runs/"]').first().getAttribute("href").catch(() => ""));
-  if (run !== "") await show(page, run.replace("/console/", ""));
+  const step = await firstOf(page, "steps");
+  const issuance = await firstOf(page, "issuances");
+  const decision = await firstOf(page, "decisions");
+  const event = await firstOf(page, "events");
+  for (const list of ["usage", "exchanges"]) await show(page, `search/${list}`);
+  for (const place of [issuance, decision, event, step]) await show(page, place);
+  await show(page, await linkOf(page, 'a[href^="/console/runs/"]'));
   await show(page, "proof?sequence=1");
   await show(page, "search/issuances?agent=bench&tool=search");
   await show(page, "search/events?type=step.closed");
@@ -67,17 +56,30 @@ try {
   await browser.close();
 }
 
-async function show(page: Page, place: string): Promise<Seen> {
+/** Shows a list, and gives where its first row leads. */
+async function firstOf(page: Page, list: string): Promise<string> {
+  await show(page, `search/${list}`);
+  return linkOf(page, "tbody a");
+}
+
+async function linkOf(page: Page, selector: string): Promise<string> {
+  return String(await page.locator(selector).first().getAttribute("href")).replace("/console/", "");
+}
+
+/** Goes to a page, and prints how long it took until all was there, and what it said. */
+async function show(page: Page, place: string): Promise<void> {
   const began = performance.now();
   await page.goto(`${scene.url}/console/${place}`, { waitUntil: "commit" });
   await page.locator("h1").waitFor();
   await page.getByText("Loading…").first().waitFor({ state: "detached", timeout: 60_000 });
   const ms = performance.now() - began;
   const rows = await page.locator("tbody tr").count();
-  const said = [...(await page.getByRole("alert").allInnerTexts()), ...(await page.locator(".quiet").allInnerTexts())];
+  const said = [
+    ...(await page.getByRole("alert").allTextContents()),
+    ...(await page.locator(".quiet").allTextContents()),
+  ];
   printRow(place.replace(/[0-9a-f-]{20,}/, "<id>") || "now", [ms.toFixed(0), String(rows)], WIDTHS);
   for (const one of said) print(`    ${one}`);
-  return { ms, rows, said: said.join(" ") };
 }
 
 async function scroll(page: Page): Promise<void> {
@@ -85,7 +87,7 @@ async function scroll(page: Page): Promise<void> {
   const began = performance.now();
   const table = page.locator(".table");
   await table.hover();
-  const shown = async () => Number((await page.locator(".bar").innerText()).split(" ")[0]);
+  const shown = async () => Number((await page.locator(".bar").textContent())?.split(" ")[0]);
   while ((await shown()) < ROWS_SCROLLED) {
     await table.evaluate((element) => element.scrollTo(0, element.scrollHeight));
     await page.waitForTimeout(5);

@@ -372,7 +372,7 @@ describe.skipIf(isUnable)("a release", () => {
       },
     );
 
-    test.skipIf(process.getuid?.() !== 0 || !["strace", "systemd-analyze"].every(isThere))(
+    test.skipIf(!isWhole || process.getuid?.() !== 0 || !["strace", "systemd-analyze"].every(isThere))(
       "starts as its unit wants it, lets people and runtimes in, and makes no system call that the unit refuses",
       () => {
         const said = onCopyOfThisMachine(

@@ -66,22 +66,17 @@ export function connectRoutes(server: Transport, { sessionOf, knownAs, clock }: 
       if (session !== undefined) header.set(SESSION_METADATA, session);
       const ask = async (request: Request) =>
         universalServerResponseToFetch(await handler({ ...universalServerRequestFromFetch(request, {}), header }));
-      if (handler.method.methodKind !== "unary") return ask(raw);
-      // Whole: as a stream, a body that has come in full is told to be broken off now and then, on a machine that is busy.
-      const body = new Uint8Array(await raw.arrayBuffer());
-      const whole = { method: "POST", headers: header, body };
       const maxAgeMs = maxAgeOf(context);
       const who = session === undefined ? undefined : knownAs(session);
-      if (maxAgeMs === 0 || who === undefined || !SHARED_METHODS.has(handler.method)) {
-        return ask(new Request(raw.url, { ...whole, signal: raw.signal }));
-      }
+      if (maxAgeMs === 0 || who === undefined || !SHARED_METHODS.has(handler.method)) return ask(raw);
+      const body = new Uint8Array(await raw.arrayBuffer());
       const key = [who, handler.requestPath, Buffer.from(body).toString("latin1")].join(" ");
       const {
         status,
         mediaType,
         body: told,
       } = await shared.answer(key, maxAgeMs, async () => {
-        const answer = await ask(new Request(raw.url, whole));
+        const answer = await ask(new Request(raw.url, { method: "POST", headers: header, body }));
         const type = answer.headers.get("content-type") ?? "";
         return { status: answer.status, mediaType: type, body: new Uint8Array(await answer.arrayBuffer()) };
       });
