@@ -37,6 +37,13 @@ export async function bundlePrograms(root: string, folder: string): Promise<Part
   return { bundled, installed: INSTALLED };
 }
 
+/** What one thread loads into another's by its place: bundled with it, so that both have the same classes. */
+const TOGETHER = [
+  "adapters/ledger-sqlite/writer",
+  "adapters/ledger-postgres/shared-log",
+  "adapters/signer-disk/commit-signer",
+].map((path) => `${path}-worker.ts`);
+
 /**
  * Writes the programs alone, each in as few files as what it loads later allows: none shares a file with another, since what all share would
  * be a file for each way of sharing.
@@ -50,26 +57,33 @@ export async function writePrograms(
   delivery: Delivery = "beside",
 ): Promise<readonly string[]> {
   const source = join(root, "src");
-  const threads = globSync("**/*-worker.ts", { cwd: source });
-  const programs = ["cli/stint.ts", "cli/stintd.ts", ...threads];
+  const threads = globSync("**/*-worker.ts", { cwd: source }).filter((path) => !TOGETHER.includes(path));
+  const programs = [["cli/stint.ts"], ["cli/stintd.ts"], TOGETHER, ...threads.map((path) => [path])];
   const modules = await Promise.all(
-    programs.map((path) => writeProgram(root, join(source, path), directory, delivery)),
+    programs.map((paths) =>
+      writeProgram(
+        root,
+        paths.map((path) => join(source, path)),
+        directory,
+        delivery,
+      ),
+    ),
   );
   return [...new Set(modules.flat())];
 }
 
 async function writeProgram(
   root: string,
-  path: string,
+  paths: readonly string[],
   directory: string,
   delivery: Delivery,
 ): Promise<readonly string[]> {
-  const program = basename(path, ".ts");
+  const names = paths.map((path) => basename(path, ".ts"));
   const bundle = await rolldown({
     cwd: root,
     platform: "node",
     // A thread is started by a URL beside the module that starts it: all of them are in one folder, under their own names.
-    input: { [program]: path },
+    input: Object.fromEntries(paths.map((path, index) => [names[index], path])),
     external: [...(delivery === "beside" ? INSTALLED : []), ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
     plugins: [fontsOfPdfkit(), ...(delivery === "inside" ? [filesInside(root)] : [])],
   });
@@ -77,7 +91,7 @@ async function writeProgram(
     dir: directory,
     format: "esm",
     entryFileNames: "[name].js",
-    chunkFileNames: `${program}-[name]-[hash].js`,
+    chunkFileNames: `${names[0]}-[name]-[hash].js`,
   });
   return output.flatMap((file) => (file.type === "chunk" ? (file as OutputChunk).moduleIds : []));
 }
