@@ -45,7 +45,7 @@ try {
   await show(page, "proof?sequence=1");
   await show(page, "search/issuances?agent=bench&tool=search");
   await show(page, "search/events?type=step.closed");
-  await show(page, "search/decisions?effect=deny");
+  await show(page, "search/decisions?outcome=deny");
   await show(page, "search/issuances?since=1m");
   await show(page, "search/steps?step=not-one-of-them");
   await show(page, "search/issuances?not-agent=bench");
