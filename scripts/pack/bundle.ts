@@ -56,34 +56,26 @@ export async function writePrograms(
   directory: string,
   delivery: Delivery = "beside",
 ): Promise<readonly string[]> {
-  const source = join(root, "src");
-  const threads = globSync("**/*-worker.ts", { cwd: source }).filter((path) => !TOGETHER.includes(path));
+  const threads = globSync("**/*-worker.ts", { cwd: join(root, "src") }).filter((path) => !TOGETHER.includes(path));
   const programs = [["cli/stint.ts"], ["cli/stintd.ts"], TOGETHER, ...threads.map((path) => [path])];
-  const modules = await Promise.all(
-    programs.map((paths) =>
-      writeProgram(
-        root,
-        paths.map((path) => join(source, path)),
-        directory,
-        delivery,
-      ),
-    ),
-  );
+  const modules = await Promise.all(programs.map((paths) => writeProgram(root, paths, directory, delivery)));
   return [...new Set(modules.flat())];
 }
 
+/** @param paths - below `src`; the first names the files that they are made of. */
 async function writeProgram(
   root: string,
   paths: readonly string[],
   directory: string,
   delivery: Delivery,
 ): Promise<readonly string[]> {
-  const names = paths.map((path) => basename(path, ".ts"));
+  const input = Object.fromEntries(paths.map((path) => [basename(path, ".ts"), join(root, "src", path)]));
+  const [program] = Object.keys(input);
   const bundle = await rolldown({
     cwd: root,
     platform: "node",
     // A thread is started by a URL beside the module that starts it: all of them are in one folder, under their own names.
-    input: Object.fromEntries(paths.map((path, index) => [names[index], path])),
+    input,
     external: [...(delivery === "beside" ? INSTALLED : []), ...OPTIONAL].map((name) => new RegExp(`^${name}(/|$)`)),
     plugins: [fontsOfPdfkit(), ...(delivery === "inside" ? [filesInside(root)] : [])],
   });
@@ -91,7 +83,7 @@ async function writeProgram(
     dir: directory,
     format: "esm",
     entryFileNames: "[name].js",
-    chunkFileNames: `${names[0]}-[name]-[hash].js`,
+    chunkFileNames: `${program}-[name]-[hash].js`,
   });
   return output.flatMap((file) => (file.type === "chunk" ? (file as OutputChunk).moduleIds : []));
 }
